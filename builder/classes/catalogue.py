@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""All classes that there are: read from their overlays and checked against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.classes.model import FILE, ClassFile, Kind, read
+from builder.distros import DISTROS
+from builder.errors import UsageError
+from builder.models import ARCHES
+from builder.names import did_you_mean, is_role, parse
+
+FOLDER = "classes"
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """A folder that brings one FAI class: `class.yaml`, and files in FAI's layout."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class FaiClass:
+    """One class: `class.yaml` in our own terms, and the overlay that it came from.
+
+    `disk_size` is in bytes; `kernel` is the kernel's package by architecture.
+    """
+
+    name: str
+    kind: Kind
+    token: str
+    summary: str
+    order: int
+    requires: tuple[str, ...]
+    conflicts: tuple[str, ...]
+    defaults: tuple[str, ...]
+    disk_size: int | None
+    kernel: Mapping[str, str]
+    packages: tuple[str, ...]
+    formats: tuple[str, ...]
+    overlay: Overlay
+
+    @property
+    def path(self) -> Path:
+        """Where its `class.yaml` is, for messages."""
+        return self.overlay.path / FILE
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Every class by name, in the order in which FAI would handle them."""
+
+    classes: Mapping[str, FaiClass]
+
+    def of_kind(self, kind: Kind) -> tuple[FaiClass, ...]:
+        """The classes of one kind, in order."""
+        return tuple(c for c in self.classes.values() if c.kind == kind)
+
+    def required(self, names: Iterable[str]) -> dict[str, str]:
+        """What these classes require, however far: each class, and the one that asks for it."""
+        asked: dict[str, str] = {}
+        queue = list(names)
+        given = set(queue)
+        for name in queue:
+            for needed in self.classes[name].requires:
+                if needed not in given and needed not in asked:
+                    asked[needed] = name
+                    queue.append(needed)
+        return asked
+
+    def distro_of(self, release: FaiClass) -> FaiClass | None:
+        """The distribution that a release class belongs to: the one that it requires."""
+        needed = (self.classes[name] for name in self.required([release.name]))
+        return next((c for c in needed if c.kind == "distro"), None)
+
+    def overlays(self, names: Iterable[str]) -> tuple[Overlay, ...]:
+        """The overlays of these classes, in their order; FAI's own classes have none."""
+        return tuple(self.classes[name].overlay for name in names if name in self.classes)
+
+
+def own_overlays(root: Path) -> tuple[Overlay, ...]:
+    """The overlays of a project: each folder in its `classes/`."""
+    folder = root / FOLDER
+    if not folder.is_dir():
+        raise UsageError(
+            f"{folder}: there is no such folder", hint="run this in a checkout of the project"
+        )
+    found = (entry for entry in sorted(folder.iterdir()) if entry.is_dir())
+    return tuple(Overlay(e.name, e) for e in found if not e.name.startswith((".", "__")))
+
+
+def load(overlays: Sequence[Overlay]) -> Catalogue:
+    """Read the classes of all overlays; raises UsageError that names the file that is wrong."""
+    found: dict[str, FaiClass] = {}
+    for overlay in overlays:
+        one = _fai_class(read(overlay.path), overlay)
+        if one.name in found:
+            raise UsageError(
+                f"{one.path}: the class {one.name} is also in {found[one.name].overlay.path}",
+                hint="rename one of them, or leave one overlay out",
+            )
+        found[one.name] = one
+    ordered = sorted(found.values(), key=lambda c: (c.order, c.name))
+    catalogue = Catalogue({c.name: c for c in ordered})
+    for one in ordered:
+        _check_references(catalogue, one)
+    for one in ordered:
+        _check_circle(catalogue, one)
+    for one in ordered:
+        _check_token(catalogue, one)
+    _check_tokens_differ(catalogue)
+    return catalogue
+
+
+def _fai_class(file: ClassFile, overlay: Overlay) -> FaiClass:
+    return FaiClass(
+        name=file.name,
+        kind=file.kind,
+        token=file.token or "",
+        summary=file.summary,
+        order=file.order,
+        requires=file.requires,
+        conflicts=file.conflicts,
+        defaults=file.defaults,
+        disk_size=file.disk_size,
+        kernel=dict(file.kernel or {}),
+        packages=file.packages,
+        formats=file.formats,
+        overlay=overlay,
+    )
+
+
+def _check_references(catalogue: Catalogue, one: FaiClass) -> None:
+    """Every class that this one speaks of exists."""
+    fields = {"requires": one.requires, "conflicts": one.conflicts, "defaults": one.defaults}
+    for field, names in fields.items():
+        for name in names:
+            if name not in catalogue.classes:
+                near = did_you_mean(name, catalogue.classes)
+                raise UsageError(
+                    f"{one.path}: the field {field} names the class {name}, which nobody has{near}",
+                    hint=f"add a folder {FOLDER}/{name}, or mend the name",
+                )
+
+
+def _check_circle(catalogue: Catalogue, one: FaiClass) -> None:
+    """No class requires itself, not even through others."""
+    asked: dict[str, str] = {}
+    queue = [one.name]
+    for name in queue:
+        for needed in catalogue.classes[name].requires:
+            if needed == one.name:
+                way = [needed, name]
+                while way[-1] != one.name:
+                    way.append(asked[way[-1]])
+                raise UsageError(
+                    f"{one.path}: the field requires goes in a circle: {' -> '.join(way[::-1])}",
+                    hint="take one of these out of the other's requires",
+                )
+            if needed not in asked:
+                asked[needed] = name
+                queue.append(needed)
+
+
+def _release_token(catalogue: Catalogue, one: FaiClass) -> str:
+    """What a release's token should be; empty if it is that."""
+    distro = catalogue.distro_of(one)
+    if distro is None:
+        raise UsageError(
+            f"{one.path}: the release {one.token} belongs to no distribution",
+            hint="put the distribution's class into requires",
+        )
+    try:
+        name = parse(f"{distro.token}-{one.token}")
+    except UsageError as error:
+        return f"a release of {distro.token} ({error.message})"
+    return "" if str(name) == f"{distro.token}-{one.token}" else name.release
+
+
+# For each kind that has a token: what it should be instead, or nothing if it is right.
+TOKEN_RULES: dict[Kind, Callable[[Catalogue, FaiClass], str]] = {
+    "distro": lambda _, one: "" if one.token in DISTROS else f"one of {', '.join(DISTROS)}",
+    "release": _release_token,
+    "arch": lambda _, one: "" if one.token in ARCHES else f"one of {', '.join(ARCHES)}",
+    "role": lambda _, one: (
+        "" if is_role(one.token) else "of a-z and 0-9, and no architecture, alpha, beta or rc"
+    ),
+}
+
+
+def _check_token(catalogue: Catalogue, one: FaiClass) -> None:
+    """Some image name can say the token, in just this spelling."""
+    rule = TOKEN_RULES.get(one.kind)
+    expected = rule(catalogue, one) if rule else ""
+    if expected:
+        raise UsageError(
+            f"{one.path}: the field token is {one.token!r}; the kind {one.kind} expects {expected}",
+            hint="it is the word in image names, in its canonical spelling",
+        )
+
+
+def _check_tokens_differ(catalogue: Catalogue) -> None:
+    """No two classes stand for one word; a release's word may be there once per distribution."""
+    seen: dict[tuple[str, str, str], FaiClass] = {}
+    for one in catalogue.classes.values():
+        if not one.token:
+            continue
+        distro = catalogue.distro_of(one) if one.kind == "release" else None
+        first = seen.setdefault((one.kind, one.token, distro.name if distro else ""), one)
+        if first is not one:
+            raise UsageError(
+                f"{one.path}: the {one.kind} token {one.token} is that of {first.name} already",
+                hint="give one of them another token",
+            )

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`class.yaml` as a pydantic model, and the sentences for what may be wrong in one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+
+from builder.errors import UsageError
+from builder.models import ARCHES
+from builder.names import did_you_mean
+
+FILE = "class.yaml"
+UNITS = {"MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+SIZE = re.compile(r"([1-9][0-9]{0,5})(MiB|GiB|TiB)")
+PACKAGE = r"^[a-z0-9][a-z0-9+.-]+$"
+# FAI defines these two around all others; their files belong into the base config space.
+FIRST, LAST = "DEFAULT", "LAST"
+
+Kind = Literal["distro", "release", "arch", "role", "platform"]
+
+
+def parse_size(text: object) -> int:
+    """The bytes in a size such as "512MiB" or "2GiB"; raises ValueError."""
+    match = SIZE.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError("a whole number of MiB, GiB or TiB is expected, such as 2GiB")
+    return int(match[1]) * UNITS[match[2]]
+
+
+def _for_each_arch(kernel: object) -> object:
+    """One package name stands for every architecture."""
+    return dict.fromkeys(ARCHES, kernel) if isinstance(kernel, str) else kernel
+
+
+def _known_arch(arch: str) -> str:
+    if arch not in ARCHES:
+        near = did_you_mean(arch, ARCHES)
+        raise ValueError(f"an architecture is one of {', '.join(ARCHES)}{near}")
+    return arch
+
+
+ClassName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
+PackageName = Annotated[str, StringConstraints(pattern=PACKAGE)]
+FormatName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
+ArchName = Annotated[str, AfterValidator(_known_arch)]
+# A number in YAML is as good as a text, since `_Loader` reads what is written there.
+Token = Annotated[str, WithJsonSchema({"type": ["string", "number"]})]
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    WithJsonSchema({"type": "string", "pattern": f"^{SIZE.pattern}$"}),
+]
+Kernel = Annotated[
+    dict[ArchName, PackageName],
+    BeforeValidator(_for_each_arch),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": PACKAGE},
+                {
+                    "type": "object",
+                    "propertyNames": {"enum": list(ARCHES)},
+                    "additionalProperties": {"type": "string", "pattern": PACKAGE},
+                },
+            ]
+        }
+    ),
+]
+
+
+class ClassFile(BaseModel):
+    """What one FAI class is, and how image names reach it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    api_version: Annotated[Literal["fai-forge/v1"], Field(alias="apiVersion")] = "fai-forge/v1"
+    """The version of this document."""
+    name: Annotated[ClassName, Field(alias="class")]
+    """The FAI class; the folder has the same name."""
+    kind: Kind
+    """Which part of an image name stands for the class; a platform is only ever required."""
+    token: Token | None = None
+    """The word in image names (13, hypervisor); every kind has one, except for platform."""
+    summary: Annotated[str, StringConstraints(pattern=r"^\S[^\n]*$")]
+    """What the class is for, in one line."""
+    order: Annotated[int, Field(ge=0, le=999)]
+    """Where FAI handles the class: higher is later, more specific, and wins."""
+    requires: tuple[ClassName, ...] = ()
+    """Classes that come with it."""
+    conflicts: tuple[ClassName, ...] = ()
+    """Classes that cannot be in one image with it."""
+    defaults: tuple[ClassName, ...] = ()
+    """Classes that come with it unless something in the image conflicts with them."""
+    disk_size: Size | None = None
+    """The least size of the disk, such as 2GiB; the largest of an image's classes counts."""
+    kernel: Kernel | None = None
+    """The kernel's package, one for all architectures or one for each; the last class counts."""
+    packages: tuple[PackageName, ...] = ()
+    """Packages that an image with this class promises to have."""
+    formats: tuple[FormatName, ...] = ()
+    """Formats to make if none are asked for; the last class that names any counts."""
+
+    @model_validator(mode="after")
+    def _has_a_fitting_token(self) -> Self:
+        if self.kind == "platform" and self.token is not None:
+            raise ValueError("a class of kind platform has no token, since no image name says it")
+        if self.kind != "platform" and not self.token:
+            raise ValueError(f"a class of kind {self.kind} needs a token, the word in image names")
+        return self
+
+
+class _Loader(yaml.BaseLoader):
+    """YAML in which every scalar is text (`token: 24.10` is no number), and keys stand once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        twice = [key for key in keys if keys.count(key) > 1]
+        if twice:
+            raise yaml.constructor.ConstructorError(
+                problem=f"{twice[0]} stands there twice", problem_mark=node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def read(folder: Path) -> ClassFile:
+    """Read `class.yaml` of one overlay; raises UsageError that names the file and the field."""
+    path = folder / FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"{path}: {error.strerror}",
+            hint=f"each folder in {folder.parent} is a FAI class with a {FILE}",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: this is not UTF-8 text", hint="save it as UTF-8") from error
+    file = parse_text(text, path)
+    if file.name != folder.name:
+        raise UsageError(
+            f"{path}: the class {file.name} lies in a folder called {folder.name}",
+            hint="give both the same name",
+        )
+    if file.name in (FIRST, LAST):
+        raise UsageError(
+            f"{path}: FAI itself defines the class {file.name}",
+            hint="put its files into the base config space",
+        )
+    return file
+
+
+def parse_text(text: str, path: Path) -> ClassFile:
+    """The class that a document describes; `path` is for messages. Raises UsageError only."""
+    try:
+        return ClassFile.model_validate(_load_yaml(text))
+    except yaml.YAMLError as error:
+        raise UsageError(
+            f"{path}: this is not YAML: {_in_one_line(error)}", hint="mend that line"
+        ) from error
+    except ValidationError as error:
+        raise UsageError(
+            f"{path}: {_explain(error.errors()[0])}",
+            hint=f"fields are {', '.join(_fields())}; schema/class.schema.json says more",
+        ) from error
+
+
+def _load_yaml(text: str) -> object:
+    """The one document in a text."""
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
+def _in_one_line(error: yaml.YAMLError) -> str:
+    """PyYAML's error without the excerpt."""
+    mark = getattr(error, "problem_mark", None)
+    where = f" in line {mark.line + 1}" if mark is not None else ""
+    return f"{getattr(error, 'problem', None) or error}{where}"
+
+
+def _fields() -> list[str]:
+    """The fields as they are written in YAML."""
+    return [field.alias or name for name, field in ClassFile.model_fields.items()]
+
+
+def _unknown_field(field: str, _detail: ErrorDetails) -> str:
+    return f"there is no field {field}{did_you_mean(field, _fields())}"
+
+
+def _not_a_mapping(_field: str, _detail: ErrorDetails) -> str:
+    return "fields and their values are expected, such as `kind: role`"
+
+
+# How pydantic's types of errors read; the others say "the field X: ..." and pydantic's own words.
+SENTENCES: dict[str, Callable[[str, ErrorDetails], str]] = {
+    "missing": lambda field, _: f"the field {field} is missing",
+    "extra_forbidden": _unknown_field,
+    "model_type": _not_a_mapping,
+    "tuple_type": lambda field, _: f"the field {field}: a list is expected, such as [A, B]",
+    "value_error": lambda field, detail: (
+        (f"the field {field}: " if field else "") + str(detail["ctx"]["error"])
+    ),
+}
+
+
+def _explain(detail: ErrorDetails) -> str:
+    """One of pydantic's errors as a sentence about a field of the file."""
+    field = ".".join(str(part) for part in detail["loc"] if part != "[key]")
+    sentence = SENTENCES.get(detail["type"])
+    if sentence is not None:
+        return sentence(field, detail)
+    words = detail["msg"][:1].lower() + detail["msg"][1:]
+    return f"the field {field} is {detail['input']!r}: {words}"

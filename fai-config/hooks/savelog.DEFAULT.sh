@@ -1,0 +1,2 @@
+# The logs stay with whoever called FAI; an image carries none.
+skiptask savelog
