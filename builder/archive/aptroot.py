@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A private apt root: apt's view of one set of sources and one architecture, without a system.
+
+It has its own directories and an empty dpkg status, so apt plans a fresh installation in it, for
+any architecture, as any user. The machine's own network settings (proxies, logins) apply; its
+sources, keys and pins do not.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from debian.deb822 import Deb822
+
+from builder.archive.sources import Source, render
+from builder.errors import InfrastructureError
+from builder.models import AptSource
+from builder.run import CommandError, run
+
+# What of the machine's apt configuration also holds here: how to reach a mirror, not what to trust
+# or to install. Validity checks are among them because only the administrator of a frozen mirror
+# can know that its dates are old on purpose.
+INHERITED_OPTIONS = (
+    "Acquire::http",
+    "Acquire::https",
+    "Acquire::Retries",
+    "Acquire::Check-Valid-Until",
+    "Acquire::Check-Date",
+)
+# What apt writes as %xx in the names of index files, beside what cannot be printed.
+ESCAPED = '\\|{}[]<>"^~_=!@#$%&*'
+FOLDERS = (
+    "etc/apt/apt.conf.d",
+    "etc/apt/preferences.d",
+    "etc/apt/sources.list.d",
+    "etc/apt/trusted.gpg.d",
+    "var/lib/apt/lists/partial",
+    "var/cache/apt/archives/partial",
+    "var/lib/dpkg",
+    "var/log",
+)
+
+
+@dataclass(frozen=True)
+class AptRoot:
+    """One private apt root at `path`; make it with `open_root`."""
+
+    path: Path
+    arch: str
+    sources: tuple[Source, ...]
+
+    @property
+    def lists(self) -> Path:
+        """apt's folder of downloaded indexes."""
+        return self.path / "var/lib/apt/lists"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes any apt program work on this root."""
+        return {"APT_CONFIG": str(self.path / "apt.conf")}
+
+    def refresh(self) -> tuple[AptSource, ...]:
+        """Fetch the indexes where they changed, verify them, and say what they are.
+
+        A mirror that cannot be reached, is half updated or badly signed is an
+        InfrastructureError: a partial answer is never returned.
+        """
+        with self.locked():
+            try:
+                run(
+                    ["apt-get", "update", "-q", "-o", "APT::Update::Error-Mode=any"],
+                    env=self.environment,
+                    timeout=900,
+                )
+            except CommandError as error:
+                raise InfrastructureError(
+                    "the package indexes could not be fetched and verified",
+                    hint=f"apt said:\n{error.done.output.strip()}\n"
+                    "Check the network and the mirror (or give another one with --mirror),"
+                    " then try again.",
+                ) from error
+            return self.releases()
+
+    def releases(self) -> tuple[AptSource, ...]:
+        """The suites of this root as their InRelease files on disk describe them."""
+        found = []
+        for source in self.sources:
+            for suite in source.suites:
+                file = self.lists / f"{list_prefix(source.uri)}_dists_{suite}_InRelease"
+                try:
+                    content = file.read_bytes()
+                except FileNotFoundError as error:
+                    raise InfrastructureError(
+                        f"apt left no signed release file of {suite}",
+                        hint="the mirror has no InRelease file for it; use another one",
+                    ) from error
+                release = Deb822(content.decode("utf-8", "replace"))
+                found.append(
+                    AptSource(
+                        uri=source.uri,
+                        suite=suite,
+                        components=source.components,
+                        origin=release.get("Origin", ""),
+                        label=release.get("Label", ""),
+                        digest=hashlib.sha256(content).hexdigest(),
+                        date=parsedate_to_datetime(release["Date"]),
+                    )
+                )
+        return tuple(found)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other builds from changing this root's indexes meanwhile."""
+        with Path(self.path, "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def open_root(cache: Path, sources: tuple[Source, ...], arch: str) -> AptRoot:
+    """The private apt root for these sources and this architecture, made where it is missing.
+
+    Roots live below `cache` under a digest of what they are for, shared by all images that use
+    the same sources.
+    """
+    text = render(sources)
+    key = hashlib.sha256(f"{arch}\n{text}".encode()).hexdigest()[:16]
+    root = AptRoot(cache / key, arch, sources)
+    for folder in FOLDERS:
+        (root.path / folder).mkdir(parents=True, exist_ok=True)
+    (root.path / "var/lib/dpkg/status").touch()
+    _replace(root.path / "etc/apt/sources.list.d/image.sources", text)
+    _replace(root.path / "apt.conf", _configuration(root))
+    return root
+
+
+def native_arch() -> str:
+    """This machine's architecture, by Debian's name."""
+    return run(["dpkg", "--print-architecture"], capture=True).output.strip()
+
+
+def list_prefix(uri: str) -> str:
+    """How apt names the index files of an archive (URItoFileName in apt-pkg/strutl.cc)."""
+    _, _, rest = uri.partition("://")
+    if rest:
+        # Neither a login nor the brackets of an IPv6 address are in a file's name.
+        host, slash, path = rest.partition("/")
+        rest = re.sub(r"[\[\]]", "", host.rpartition("@")[2]) + slash + path
+    path = rest or uri.partition(":")[2]
+    escaped = "".join(
+        chr(byte) if 0x20 < byte < 0x7F and chr(byte) not in ESCAPED else f"%{byte:02x}"
+        for byte in path.encode()
+    )
+    return escaped.rstrip("/").replace("/", "_")
+
+
+def _configuration(root: AptRoot) -> str:
+    """apt.conf of a private root."""
+    options = {
+        "Dir": str(root.path),
+        "Dir::State::status": str(root.path / "var/lib/dpkg/status"),
+        "Dir::Bin::methods": "/usr/lib/apt/methods",
+        "Dir::Log": str(root.path / "var/log"),
+        "Dir::Etc::netrc": "/etc/apt/auth.conf",
+        "Dir::Etc::netrcparts": "/etc/apt/auth.conf.d",
+        "APT::Architecture": root.arch,
+        "APT::Sandbox::User": "root",
+        "APT::Install-Recommends": "false",
+        "Acquire::Languages": "none",
+        "Acquire::GzipIndexes": "false",
+    }
+    lines = [f'{name} "{value}";' for name, value in options.items()]
+    lines.append(f'#clear APT::Architectures;\nAPT::Architectures {{ "{root.arch}"; }};')
+    dumped = run(["apt-config", "dump", *INHERITED_OPTIONS], capture=True).output
+    lines += [line for line in dumped.splitlines() if not line.endswith(' "";')]
+    return "\n".join(lines) + "\n"
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file so that another build sees either the old or the new one."""
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
