@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Everything that an installation needs, at hand and verified: packages, base file, tools tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from builder.archive import aptroot, pool, predict, sources
+from builder.classes import ImageSpec
+from builder.install import fai, rootfs, tools
+from builder.install.workspace import Workspace
+from builder.paths import Cache
+
+BASE_VARIANT = "minbase"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Which mirrors to build from (None: this machine's own), and where to keep what they give."""
+
+    cache: Cache
+    mirror: str | None = None
+    security_mirror: str | None = None
+
+    def open(self, own: tuple[sources.Source, ...], arch: str) -> aptroot.AptRoot:
+        """The private apt root for an image's own sources, on the mirrors of this build."""
+        mirrors = sources.host_mirrors(self.mirror, self.security_mirror)
+        return aptroot.open_root(self.cache.apt, sources.on_mirrors(own, mirrors), arch)
+
+
+@dataclass(frozen=True)
+class Supplies:
+    """What `provide` got: the predicted package set of the image, and how much of it FAI adds."""
+
+    supply: pool.Supply
+    candidates: tuple[predict.Candidate, ...]
+    beyond_base: int
+    base: rootfs.Rootfs
+    tools: rootfs.Rootfs
+    tools_recipe: rootfs.Recipe
+    downloaded_bytes: int
+
+
+def provide(
+    archive: Archive,
+    spec: ImageSpec,
+    supply: pool.Supply,
+    space: Workspace,
+    *,
+    epoch: int,
+    on_package: Callable[[int, int], None],
+) -> Supplies:
+    """Fetch what an image is made of; make its base file and the tools tree where they are new.
+
+    The config space is in the workspace. `on_package` is told how many packages are there, of how
+    many.
+    """
+    tools_supply = _tools_supply(archive, supply, space)
+    with ThreadPoolExecutor(max_workers=3) as workers:
+        asking_tools = workers.submit(tools.recipe, tools_supply.root)
+        asking_base = workers.submit(predict.predict, supply.root, ())
+        asked = fai.wanted_packages(space.config, spec.classes)
+        candidates = predict.predict(supply.root, asked.packages, recommends=asked.recommends)
+        tools_recipe, base_packages = asking_tools.result(), asking_base.result()
+    base_recipe = rootfs.Recipe(spec.codename, BASE_VARIANT, (), base_packages, epoch)
+    kept = archive.cache.rootfs
+    base, tree = rootfs.cached(kept, base_recipe), rootfs.cached(kept, tools_recipe)
+
+    debs = pool.DebCache(archive.cache.debs)
+    rest = tuple(each for each in candidates if each not in set(base_packages))
+    downloaded = 0
+    with ThreadPoolExecutor(max_workers=2) as workers:
+        # What is made first is fetched first; the rest comes while it is made.
+        if tree is None:
+            downloaded += _fetch(debs, tools_supply, tools_recipe.candidates, on_package)
+        making_tree = workers.submit(
+            lambda: tree or rootfs.make(kept, tools_recipe, tools_supply, space)
+        )
+        if base is None:
+            downloaded += _fetch(debs, supply, base_packages, on_package)
+        making_base = workers.submit(lambda: base or rootfs.make(kept, base_recipe, supply, space))
+        downloaded += _fetch(debs, supply, rest, on_package)
+        base, tree = making_base.result(), making_tree.result()
+    return Supplies(supply, candidates, len(rest), base, tree, tools_recipe, downloaded)
+
+
+def _fetch(
+    debs: pool.DebCache,
+    supply: pool.Supply,
+    wanted: tuple[predict.Candidate, ...],
+    on_package: Callable[[int, int], None],
+) -> int:
+    return debs.fetch(supply.root, wanted, supply.pool, on_package).bytes
+
+
+def _tools_supply(archive: Archive, supply: pool.Supply, space: Workspace) -> pool.Supply:
+    """What the tools tree is made from: often the image's own supply."""
+    own = sources.default_sources(tools.DISTRO, tools.SUITE)
+    root = archive.open(own, aptroot.native_arch())
+    if root == supply.root:
+        return supply
+    return pool.open_supply(root, space.root / "supply-tools", space.pool)
