@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Put the manifest of one build together from what the other rooms know."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from builder import __version__, provenance
+from builder.classes import ImageSpec
+from builder.configspace import BASE, ConfigSpace
+from builder.install import fai
+from builder.install.rootfs import Recipe
+from builder.manifest import collect, model
+from builder.models import AptSource, BuildId
+
+
+def manifest(
+    spec: ImageSpec,
+    config: ConfigSpace,
+    build: BuildId,
+    *,
+    releases: Sequence[AptSource],
+    origins: Mapping[tuple[str, str], tuple[str, ...]],
+    tree: Path,
+    tools: Recipe,
+    files: Sequence[collect.Produced],
+    checks: Sequence[model.Verdict],
+    command: str,
+    project: Path,
+) -> model.Manifest:
+    """The manifest of a finished build; `origins` are by package name and version."""
+    installed = collect.packages(
+        tree, {(*key, arch): found for key, found in origins.items() for arch in (spec.arch, "all")}
+    )
+    return model.Manifest(
+        name=build.name,
+        serial=build.serial,
+        title=spec.title,
+        distro=spec.name.distro,
+        release=spec.name.release,
+        codename=spec.codename,
+        arch=spec.arch,
+        roles=spec.name.roles,
+        classes=tuple(
+            model.FaiClass(
+                name=name, overlay=name if (project / "classes" / name).is_dir() else BASE
+            )
+            for name in spec.classes
+        ),
+        build=model.Build(
+            tool_version=__version__,
+            fai_version=fai.version(),
+            source_date_epoch=build.epoch,
+            date=datetime.now(UTC).replace(microsecond=0),
+            job_link=provenance.job_link(),
+            command=command,
+            config_space=_config_space(config),
+            commits=_commits(project),
+            apt_sources=tuple(model.AptSource.of(source) for source in releases),
+            tools_tree=model.ToolsTree(
+                digest=tools.digest,
+                packages=tuple(
+                    model.ToolPackage(name=each.package.name, version=each.package.version)
+                    for each in tools.candidates
+                ),
+            ),
+            host=model.Host(debian_version=provenance.debian_version(), kernel=os.uname().release),
+        ),
+        packages=collect.entries(installed),
+        files=collect.describe_files(files),
+        checks=tuple(checks),
+    )
+
+
+def _config_space(config: ConfigSpace) -> model.ConfigSpace:
+    return model.ConfigSpace(
+        digest=config.digest,
+        files=tuple(
+            model.ConfigFile(path=origin.path, overlay=origin.overlay, sha256=origin.sha256)
+            for origin in config.origins
+        ),
+    )
+
+
+def _commits(project: Path) -> tuple[model.SourceCommit, ...]:
+    """All of the project's own overlays are in one repository."""
+    revision = provenance.revision(project)
+    return (model.SourceCommit(overlay=BASE, commit=revision.commit, dirty=revision.dirty),)

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The manifest of a build as pydantic models: the document that says what an image is made of.
+
+JSON has camelCase names, Python snake_case ones. Lists that have no order of their own are sorted
+here, so that the same facts always give the same text; `builder.manifest.document` reads and
+writes it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Annotated, Final, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    NonNegativeInt,
+    StringConstraints,
+)
+from pydantic.alias_generators import to_camel
+
+from builder import models
+
+API_VERSION: Final = "fai-forge/v1"
+KIND: Final = "ImageManifest"
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Sha512 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{128}$")]
+Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
+# These become paths where an image is stored or pulled, and the document may come from elsewhere:
+# no slash, and no dot in front.
+Series = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,127}$")]
+Serial = Annotated[str, StringConstraints(pattern=r"^[0-9]{8}(\.[1-9][0-9]*)?$")]
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+~-]{0,254}$")]
+Time = Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(UTC))]
+
+
+class _Part(BaseModel):
+    """What all parts of the document share: camelCase in JSON, no unknown field, no change."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        json_schema_serialization_defaults_required=True,
+    )
+
+
+class FaiClass(_Part):
+    """One FAI class of the build."""
+
+    name: Text
+    """The class as FAI knows it, such as DEBIAN."""
+    overlay: Text
+    """The overlay that brought it; "base" is the base config space."""
+
+
+class ConfigFile(_Part):
+    """One file of the merged config space."""
+
+    path: Text
+    """Its path in the config space."""
+    overlay: Text
+    """The overlay that brought it; "base" is the base config space."""
+    sha256: Sha256
+    """The digest of its content."""
+
+
+class ConfigSpace(_Part):
+    """The config space that FAI was given."""
+
+    digest: Sha256
+    """One digest over all paths, modes and contents."""
+    files: Annotated[
+        tuple[ConfigFile, ...],
+        AfterValidator(lambda files: tuple(sorted(files, key=lambda file: file.path))),
+    ]
+    """Every file, by path."""
+
+
+class SourceCommit(_Part):
+    """The git commit that an overlay, or the base, was at."""
+
+    overlay: Text
+    """The overlay; "base" is the base config space and fai-forge itself."""
+    commit: Commit | None
+    """The commit, or null where the overlay is not in a git repository."""
+    dirty: bool
+    """Whether there were changes that no commit holds."""
+
+
+class AptSource(_Part):
+    """One suite of an archive as it was when the image was built."""
+
+    suite: Text
+    """The suite, such as trixie-security."""
+    components: tuple[Text, ...]
+    """The components used, such as main."""
+    origin: str
+    """The Release file's Origin."""
+    label: str
+    """The Release file's Label."""
+    in_release_sha256: Sha256 | None
+    """The digest of the InRelease file that vouched for the packages."""
+    date: Time | None
+    """The Release file's Date."""
+    uri: Text | None = None
+    """Where it is, if a class names it; null for a mirror that the build machine chose."""
+
+    @classmethod
+    def of(cls, source: models.AptSource, *, keep_uri: bool = False) -> AptSource:
+        """The document's entry of a source; its URI only where a class chose it, not a machine."""
+        return cls(
+            suite=source.suite,
+            components=source.components,
+            origin=source.origin,
+            label=source.label,
+            in_release_sha256=source.digest or None,
+            date=source.date,
+            uri=source.uri if keep_uri else None,
+        )
+
+
+class ToolPackage(_Part):
+    """One package of the tools tree."""
+
+    name: Text
+    version: Text
+
+
+class ToolsTree(_Part):
+    """The programs that decided the image's bytes."""
+
+    digest: Sha256
+    """The digest of the tools tree's package list."""
+    packages: Annotated[
+        tuple[ToolPackage, ...],
+        AfterValidator(lambda packages: tuple(sorted(packages, key=lambda each: each.name))),
+    ]
+    """Its packages, by name."""
+
+
+class Host(_Part):
+    """The machine that built it; it has no say in the image's bytes."""
+
+    debian_version: Text
+    """Its /etc/debian_version."""
+    kernel: Text
+    """Its kernel's release."""
+
+
+class Build(_Part):
+    """How, when and from what the image was built."""
+
+    tool_version: Text
+    """The version of fai-forge."""
+    fai_version: Text
+    """The version of FAI."""
+    source_date_epoch: NonNegativeInt
+    """The time that the image's files carry, in seconds since 1970."""
+    date: Time
+    """When it was built."""
+    job_link: Text | None = None
+    """The CI job that built it."""
+    command: Text
+    """The command that builds it again."""
+    config_space: ConfigSpace
+    commits: tuple[SourceCommit, ...]
+    """The base's commit and those of the overlays."""
+    apt_sources: tuple[AptSource, ...]
+    tools_tree: ToolsTree
+    host: Host | None = None
+
+
+class Package(_Part):
+    """One installed package."""
+
+    name: Text
+    version: Text
+    arch: Text
+    source: Text
+    """Its source package."""
+    source_version: Text
+    """The version of its source package."""
+    multi_arch: Literal["no", "same", "foreign", "allowed"] = "no"
+    """dpkg's Multi-Arch field."""
+    origins: Annotated[tuple[str, ...], AfterValidator(lambda origins: tuple(sorted(origins)))]
+    """The archives that hold this version, as Label:suite."""
+    in_stable: bool | None
+    """Whether the stable release has this version; null where nobody looked."""
+    auto: bool
+    """Whether it was installed only because another package depends on it."""
+
+    def shared(self) -> models.Package:
+        """The same as the rooms' shared dataclass."""
+        return models.Package(
+            name=self.name,
+            version=self.version,
+            arch=self.arch,
+            source=self.source,
+            source_version=self.source_version,
+            auto=self.auto,
+            origins=self.origins,
+        )
+
+
+class File(_Part):
+    """One file that was built."""
+
+    name: FileName
+    format: Text
+    size: NonNegativeInt
+    """In bytes."""
+    sha256: Sha256
+    sha512: Sha512
+    reproducible: bool
+    """Whether a second build gives the same bytes."""
+
+
+class Verdict(_Part):
+    """What one check, or one boot, found."""
+
+    name: Text
+    """The check, or the firmware that was booted."""
+    verdict: Literal["passed", "failed"]
+    detail: str = ""
+    """What was found, in one line."""
+    log: FileName | None = None
+    """The file beside the manifest that tells more."""
+
+
+class Decision(_Part):
+    """Why this image was built."""
+
+    answer: Literal["publish", "skip", "unknown"]
+    reasons: tuple[Text, ...]
+
+
+class Manifest(_Part):
+    """What is in one build of an image, how it was built, and what was found when it was tried."""
+
+    api_version: Literal["fai-forge/v1"] = API_VERSION
+    kind: Literal["ImageManifest"] = KIND
+    name: Series
+    """The series: the image's name without its serial."""
+    serial: Serial
+    """Which build of the series: the day, then .1, .2 for more on that day."""
+    title: Text
+    """The name for people, such as Debian 13 (trixie)."""
+    distro: Text
+    release: Text
+    codename: str
+    """The release's codename; empty where it has none."""
+    arch: Text
+    """Debian's name of the architecture."""
+    roles: tuple[Text, ...]
+    classes: tuple[FaiClass, ...]
+    """FAI's classes, the most specific last."""
+    build: Build
+    packages: Annotated[
+        tuple[Package, ...],
+        AfterValidator(lambda all_: tuple(sorted(all_, key=lambda each: (each.name, each.arch)))),
+    ]
+    """Every installed package, by name."""
+    files: Annotated[
+        tuple[File, ...],
+        AfterValidator(lambda files: tuple(sorted(files, key=lambda file: file.name))),
+    ]
+    """Every file that was built, by name."""
+    checks: tuple[Verdict, ...] = ()
+    """What the checks of the finished tree found."""
+    boots: tuple[Verdict, ...] = ()
+    """What the live boots found."""
+    decision: Decision | None = None
+    """Why it was built, or null where a person asked for it."""
