@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A running guest: commands, files, reboot, power off, and waiting that watches its console."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import paramiko
+
+from builder.errors import CheckError
+from builder.guest import console, ssh
+from builder.guest.accel import SLOWNESS
+from builder.guest.domain import GuestSpec
+from builder.guest.hypervisor import Domain
+from builder.guest.ssh import Answer
+
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds that each step may take, for a guest of the speed that `of` was told."""
+
+    kernel: float = 25
+    host_keys: float = 90
+    ssh: float = 45
+    settled: float = 120
+    command: float = 60
+    reboot: float = 90
+    poweroff: float = 60
+
+    @classmethod
+    def of(cls, accel: str, factor: float = 1.0) -> Timeouts:
+        """The limits under an acceleration, times a person's own factor."""
+        scale = SLOWNESS[accel] * factor
+        base = cls()
+        return cls(
+            kernel=base.kernel * scale,
+            host_keys=base.host_keys * scale,
+            ssh=base.ssh * scale,
+            settled=base.settled * scale,
+            command=base.command * scale,
+            reboot=base.reboot * scale,
+            poweroff=base.poweroff * scale,
+        )
+
+
+class Guest:
+    """One started guest; `folder` is its run's private folder, `started` the host's Unix time.
+
+    Whatever the guest fails to do in its time is a CheckError whose hint shows the console's end.
+    """
+
+    def __init__(self, spec: GuestSpec, running: Domain, key: ssh.ClientKey, limits: Timeouts):
+        self.spec = spec
+        self.domain = running
+        self.limits = limits
+        self.started = time.time()
+        self.host_keys: tuple[ssh.HostKey, ...] = ()
+        self._key = key
+        self._client: paramiko.SSHClient | None = None
+
+    @property
+    def name(self) -> str:
+        """The libvirt domain's name."""
+        return self.spec.name
+
+    @property
+    def arch(self) -> str:
+        """Debian's name of the architecture."""
+        return self.spec.arch
+
+    @property
+    def firmware(self) -> str:
+        """bios, uefi or secureboot."""
+        return self.spec.firmware
+
+    @property
+    def accel(self) -> str:
+        """What runs the guest in the end: kvm or tcg."""
+        return self.spec.accel
+
+    @property
+    def console_path(self) -> Path:
+        """The console's log file, which outlives the guest."""
+        return self.spec.console
+
+    def console_text(self) -> str:
+        """All that the console showed so far, without terminal escapes."""
+        return console.read(self.spec.console)
+
+    def console_hits(self) -> list[console.Hit]:
+        """The bad lines on the console so far."""
+        return console.search(self.console_text())
+
+    def wait_kernel(self) -> None:
+        """Wait for the first line that only a running kernel writes."""
+        self._wait(
+            "start its kernel",
+            self.limits.kernel,
+            lambda: console.kernel_started(self.console_text()),
+        )
+
+    def wait_ready(self) -> None:
+        """Wait until the guest has settled: host keys on the console, SSH, systemd, cloud-init.
+
+        Failed units do not count here: the tests name them one by one.
+        """
+        self.wait_kernel()
+        self._wait("print its SSH host keys", self.limits.host_keys, self._learn_host_keys)
+        self._wait("answer on SSH", self.limits.ssh, lambda: ssh.banner(self.spec.ssh_port))
+        self._wait("let us in by SSH", self.limits.ssh, self._log_in)
+        self._settle()
+
+    def ssh(self) -> paramiko.SSHClient:
+        """The open SSH connection as root, made anew where it broke."""
+        transport = self._client.get_transport() if self._client else None
+        if self._client is None or transport is None or not transport.is_active():
+            self._wait("let us in by SSH", self.limits.ssh, self._log_in)
+        assert self._client is not None
+        return self._client
+
+    def run(self, command: str, timeout: float | None = None) -> Answer:
+        """Run a shell command as root; `timeout` is in seconds as they are under KVM."""
+        scale = self.limits.command / Timeouts().command
+        seconds = self.limits.command if timeout is None else timeout * scale
+        return ssh.execute(self.ssh(), command, seconds)
+
+    def check(self, command: str, timeout: float | None = None) -> str:
+        """Run a command that must succeed and return what it printed."""
+        answer = self.run(command, timeout)
+        if answer.returncode != 0:
+            raise CheckError(
+                f"a command failed in the guest (exit code {answer.returncode}): {command}",
+                hint=(answer.stderr or answer.stdout).strip(),
+            )
+        return answer.stdout
+
+    def put(self, local: Path, remote: str) -> None:
+        """Copy a file into the guest."""
+        with self.ssh().open_sftp() as sftp:
+            sftp.put(str(local), remote)
+
+    def boot_id(self) -> str:
+        """What the kernel calls this boot; another one after every start."""
+        return self.check("cat /proc/sys/kernel/random/boot_id").strip()
+
+    def reboot(self) -> None:
+        """Reboot from within and wait until the guest is back: a new boot id, its old host keys."""
+        before = self.boot_id()
+        self._order("systemctl reboot")
+
+        def back() -> bool:
+            if not ssh.banner(self.spec.ssh_port) or not self._log_in():
+                return False
+            with contextlib.suppress(paramiko.SSHException, OSError, EOFError):
+                answer = ssh.execute(self.ssh(), "cat /proc/sys/kernel/random/boot_id", 30)
+                return answer.returncode == 0 and answer.stdout.strip() != before
+            return False
+
+        self._wait("come back after a reboot", self.limits.reboot, back)
+        self._settle()
+
+    def poweroff(self) -> None:
+        """Power off from within and wait for a clean end, ordered by the guest itself."""
+        self._order("systemctl poweroff")
+        if not self.domain.stopped.wait(self.limits.poweroff):
+            raise self._failure("power off", self.limits.poweroff)
+        if not self.domain.shut_down_by_guest:
+            raise self._failure("power off cleanly: it ended in another way", None)
+
+    def ssh_command(self) -> list[str]:
+        """The ssh command line for a person; its key and known_hosts lie in the run's folder."""
+        folder = self.spec.disk.parent
+        key, known = folder / "key", folder / "known_hosts"
+        key.touch(mode=0o600)
+        key.write_text(self._key.private)
+        known.write_text(ssh.known_hosts(self.spec.ssh_port, self.host_keys))
+        options = {
+            "UserKnownHostsFile": known,
+            "StrictHostKeyChecking": "yes",
+            "IdentitiesOnly": "yes",
+        }
+        words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+        return [
+            "ssh",
+            "-i",
+            str(key),
+            "-p",
+            str(self.spec.ssh_port),
+            *words,
+            f"{ssh.USER}@{ssh.HOST}",
+        ]
+
+    def close(self) -> None:
+        """Close the SSH connection and end the guest if it still runs."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+        self.domain.destroy()
+
+    def _learn_host_keys(self) -> bool:
+        """Pin the keys that the console shows, once it does."""
+        self.host_keys = ssh.host_keys(self.console_text()) or ()
+        return bool(self.host_keys)
+
+    def _log_in(self) -> bool:
+        """Try to open the SSH connection; False for what passes while a guest starts or stops."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+        try:
+            self._client = ssh.connect(
+                self.spec.ssh_port, self._key, self.host_keys, timeout=self.limits.ssh
+            )
+        except (paramiko.SSHException, OSError, EOFError):
+            return False
+        return True
+
+    def _settle(self) -> None:
+        """Wait until systemd and cloud-init have done all they have to do at a start."""
+        for command in ("systemctl is-system-running --wait", "cloud-init status --wait"):
+            ssh.execute(self.ssh(), command, self.limits.settled)
+
+    def _order(self, command: str) -> None:
+        """Give an order that takes the connection away with it."""
+        with contextlib.suppress(paramiko.SSHException, OSError, EOFError):
+            ssh.execute(self.ssh(), f"{command} --no-block", self.limits.command)
+
+    def _wait(self, what: str, seconds: float, condition: Callable[[], bool]) -> None:
+        """Poll until the condition holds; a guest that ended or gave up is not waited for."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if not self.domain.active():
+                raise self._failure(f"{what}: it stopped running", None)
+            fatal = [hit for hit in self.console_hits() if hit.fatal]
+            if fatal:
+                raise self._failure(f"{what}: {fatal[0]}", None)
+            if time.monotonic() > deadline:
+                raise self._failure(what, seconds)
+            time.sleep(POLL_SECONDS)
+
+    def _failure(self, what: str, seconds: float | None) -> CheckError:
+        """The error for something that the guest did not do."""
+        limit = "" if seconds is None else f" within {seconds:.0f} s"
+        end = console.tail(self.console_text())
+        return CheckError(
+            f"the guest ({self.firmware}, {self.accel}) did not {what}{limit}",
+            hint=f"the console's end, from {self.spec.console}:\n{end}",
+        )

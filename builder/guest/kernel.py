@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The .debs of an image's own kernel, to be installed once more in a guest, as an upgrade would."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from builder.archive.pool import DebCache
+from builder.archive.predict import predict
+from builder.archive.sources import default_sources
+from builder.errors import InfrastructureError, UsageError
+from builder.install.supplies import Archive
+from builder.manifest.model import Manifest
+
+PREFIX = "linux-image-"
+
+
+def kernel_debs(manifest: Manifest, archive: Archive, folder: Path) -> tuple[Path, ...]:
+    """Put the .debs of the kernel packages that a manifest names into `folder`.
+
+    They come from the cache, or verified from the archive; a kernel that the archive no longer has
+    is an InfrastructureError.
+    """
+    kernels = {each.name: each.version for each in manifest.packages if PREFIX in each.name}
+    if not kernels:
+        raise UsageError(
+            f"{manifest.name} has no kernel of its own", hint="leave out --reinstall-kernel"
+        )
+    root = archive.open(default_sources(manifest.distro, manifest.codename), manifest.arch)
+    root.refresh()
+    names = [f"{name}={version}" for name, version in kernels.items()]
+    found = [each for each in predict(root, names) if each.package.name in kernels]
+    if {each.package.name for each in found} != set(kernels):
+        raise InfrastructureError(
+            f"the archive no longer has the kernel of {manifest.name}-{manifest.serial}",
+            hint=f"build a new one: fai-forge build {manifest.name}",
+        )
+    DebCache(archive.cache.debs).fetch(root, found, folder, lambda _done, _total: None)
+    return tuple(folder / each.paths[0] for each in found)

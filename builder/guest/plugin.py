@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A pytest plugin: one guest for all tests of a session, and testinfra's `host` in front of it.
+
+    pytest -p builder.guest.plugin --image debian-13.qcow2 --firmware uefi tests/
+
+`guest` is a `builder.guest.guest.Guest`, `host` a testinfra host on the same connection. Tests run
+in the order of their `guest_stage` marks, so that those which reboot or end the guest come last.
+A host that fails us ends the session with `INFRASTRUCTURE_EXIT`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builder.errors import ForgeError, InfrastructureError
+from builder.guest.accel import AUTO, CHOICES
+from builder.guest.boot import boot
+from builder.guest.guest import Guest
+from builder.models import DEFAULT_ARCH
+
+# sysexits.h's EX_TEMPFAIL; pytest itself uses 0 to 5.
+INFRASTRUCTURE_EXIT = 75
+# Set by who starts pytest: a session whose parent was killed must not go on booting guests.
+PARENT_VARIABLE = "FAI_FORGE_PARENT"
+
+# The property of each test in the JUnit file that names its module.
+MODULE_PROPERTY = "module"
+
+# Ordinary tests of a class run as "settled"; the later a stage, the more of the guest it changes.
+STAGES = ("settled", "changed", "reboot", "rebooted", "off")
+
+
+# testinfra's own plugin; its `host` is the machine that pytest runs on unless told otherwise, and
+# would win over ours.
+RIVAL = "pytest11.testinfra"
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """The options of a session, and `host` for ourselves."""
+    pluginmanager.set_blocked(RIVAL)
+    group = parser.getgroup("fai-forge", "guests of fai-forge")
+    group.addoption("--image", type=Path, help="the disk image to boot (it is not written to)")
+    group.addoption("--arch", default=DEFAULT_ARCH, help="its architecture, as Debian calls it")
+    group.addoption("--firmware", default="bios", help="bios, uefi or secureboot")
+    group.addoption("--accel", default=AUTO, choices=CHOICES, help="kvm, tcg, or what works")
+    group.addoption("--timeout-factor", type=float, default=1.0, help="multiplies time limits")
+    group.addoption("--report-dir", type=Path, help="where the console log is kept")
+    group.addoption(
+        "--deb",
+        type=Path,
+        action="append",
+        default=[],
+        help="a .deb that is installed again before the reboot, such as the kernel (repeatable)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the mark, and end with our parent where one is named."""
+    config.addinivalue_line("markers", "needs_deb: runs only where --deb names packages")
+    config.addinivalue_line(
+        "markers", f"guest_stage(name): when to run; one of {', '.join(STAGES)}"
+    )
+    if parent := os.environ.get(PARENT_VARIABLE):
+        threading.Thread(target=_follow, args=(int(parent),), daemon=True).start()
+
+
+def _follow(parent: int) -> None:
+    """Send ourselves a SIGTERM, which unwinds the guest, once `parent` is not our parent."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order the tests by stage, and leave their order within a stage as it is.
+
+    Tests that need packages, where none are given, are not part of the session at all.
+    """
+
+    def stage(item: pytest.Item) -> int:
+        mark = item.get_closest_marker("guest_stage")
+        return STAGES.index(mark.args[0] if mark else "settled")
+
+    if not config.getoption("--deb"):
+        surplus = [item for item in items if item.get_closest_marker("needs_deb")]
+        config.hook.pytest_deselected(items=surplus)
+        items[:] = [item for item in items if item not in surplus]
+    items.sort(key=stage)
+    for item in items:
+        item.user_properties.append((MODULE_PROPERTY, _module(item.path)))
+
+
+def _module(path: Path) -> str:
+    """What a report calls a file of tests: its stem, after the class that it belongs to, if any.
+
+    pytest's own names depend on the folder that it runs in, and are empty for a single file
+    outside of it.
+    """
+    return f"{path.parents[1].name}/{path.stem}" if path.parent.name == "tests" else path.stem
+
+
+@pytest.fixture(scope="session")
+def guest(
+    request: pytest.FixtureRequest, record_testsuite_property: Callable[[str, object], None]
+) -> Iterator[Guest]:
+    """The booted image, ready; the same one for all tests of the session."""
+    option = request.config.getoption
+    image = option("--image")
+    if image is None:
+        pytest.fail("no image to boot: give --image PATH", pytrace=False)
+    try:
+        with boot(
+            image,
+            arch=option("--arch"),
+            firmware=option("--firmware"),
+            accel=option("--accel"),
+            report_dir=option("--report-dir"),
+            timeout_factor=option("--timeout-factor"),
+        ) as booted:
+            record_testsuite_property("accel", booted.accel)
+            yield booted
+    except InfrastructureError as error:
+        pytest.exit(_told(error), returncode=INFRASTRUCTURE_EXIT)
+    except ForgeError as error:
+        pytest.fail(_told(error), pytrace=False)
+
+
+def _told(error: ForgeError) -> str:
+    """An error as a person reads it."""
+    return "\n".join(filter(None, (error.message, error.hint)))
+
+
+@pytest.fixture(scope="session")
+def host(guest: Guest) -> Any:
+    """The guest as a testinfra host: `host.service("ssh").is_running` and so on."""
+    from builder.guest.infra import host_of
+
+    return host_of(guest)
+
+
+@pytest.fixture(scope="session")
+def upgrade_debs(request: pytest.FixtureRequest) -> list[Path]:
+    """The .deb files that a test installs again inside of the guest; often none."""
+    return list(request.config.getoption("--deb"))

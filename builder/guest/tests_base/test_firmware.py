@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The firmware that the guest believes to have is the one that it was booted with."""
+
+from __future__ import annotations
+
+import pytest
+
+from builder.guest.guest import Guest
+
+SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+# Firmware: whether there is UEFI, and whether it enforces Secure Boot.
+STATES = {"bios": (False, False), "uefi": (True, False), "secureboot": (True, True)}
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        pytest.param("first"),
+        pytest.param("after the reboot", marks=pytest.mark.guest_stage("rebooted")),
+    ],
+)
+def test_secure_boot_is_as_booted(guest: Guest, stage: str) -> None:
+    """The variable has four bytes of attributes, then 1 where Secure Boot is enforced."""
+    efi = guest.run("test -d /sys/firmware/efi").returncode == 0
+    secure = guest.run(f"od -An -tu1 -j4 -N1 {SECURE_BOOT}").stdout.strip() == "1"
+    assert (efi, secure) == STATES[guest.firmware], stage

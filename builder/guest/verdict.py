@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`verdict()`: boot an image once, run the base tests and its classes' tests in it, and report.
+
+The tests run in a pytest of their own: it can be ended with all that it started, and its JUnit
+file is the record that a CI shows.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import sys
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.errors import CheckError, InfrastructureError, UsageError
+from builder.guest.accel import AUTO
+from builder.guest.domain import firmware as firmware_row
+from builder.guest.plugin import INFRASTRUCTURE_EXIT, MODULE_PROPERTY, PARENT_VARIABLE
+from builder.models import DEFAULT_ARCH
+from builder.paths import CACHE_VARIABLE, cache
+from builder.run import CommandError, run
+
+log = logging.getLogger(__name__)
+
+BASE_TESTS = Path(__file__).parent / "tests_base"
+# Seconds for one whole session; every step in it has a shorter limit of its own.
+SESSION_SECONDS = 2 * 3600.0
+# pytest's exit codes for "all passed" and "some failed"; others mean that it could not work.
+JUDGED = (0, 1)
+TRIES = 2
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """One test of a boot; `message` is empty where it passed."""
+
+    # pytest must not take this class for a test.
+    __test__ = False
+
+    name: str
+    passed: bool
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class BootReport:
+    """What became of an image under one firmware; `seconds` is wall-clock time for all of it."""
+
+    firmware: str
+    accel: str
+    seconds: float
+    tests: tuple[TestResult, ...]
+    console: Path
+    junit: Path
+
+    @property
+    def passed(self) -> tuple[str, ...]:
+        """The names of the tests that passed."""
+        return tuple(test.name for test in self.tests if test.passed)
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The names of the tests that failed, or could not start."""
+        return tuple(test.name for test in self.tests if not test.passed)
+
+    @property
+    def ok(self) -> bool:
+        """Whether tests ran, and all of them passed."""
+        return bool(self.tests) and not self.failed
+
+    def require(self) -> None:
+        """Raise CheckError, with the first failure's reason as its hint, unless all is well."""
+        if self.ok:
+            return
+        if not self.tests:
+            raise CheckError(
+                f"no test ran in the {self.firmware} guest", hint=f"look at {self.junit}"
+            )
+        first = next(test for test in self.tests if not test.passed)
+        raise CheckError(
+            f"{len(self.failed)} of {len(self.tests)} tests failed in the {self.firmware} guest: "
+            + ", ".join(self.failed),
+            hint=f"{first.message.strip()}\nconsole: {self.console}\nJUnit: {self.junit}",
+        )
+
+
+def verdict(
+    image: Path,
+    *,
+    report_dir: Path,
+    arch: str = DEFAULT_ARCH,
+    firmware: str = "bios",
+    accel: str = AUTO,
+    timeout_factor: float = 1.0,
+    tests: Sequence[Path] = (),
+    debs: Sequence[Path] = (),
+) -> BootReport:
+    """Boot `image` and run the base tests and `tests` (files or folders of classes) in the guest.
+
+    `debs` are installed again before the reboot, which shows that an upgraded kernel still boots.
+    `report_dir` gets console-FIRMWARE.log, boot-FIRMWARE.xml (JUnit) and boot-FIRMWARE.log.
+    Failing tests are in the report; InfrastructureError, after one more try, where the host fails.
+    """
+    for module in ("pytest", "testinfra"):
+        if importlib.util.find_spec(module) is None:
+            raise InfrastructureError(
+                f"the Python module {module} is not there; tests of a booted image need it",
+                hint="pip install 'fai-forge[boot]', or apt-get install python3-testinfra",
+            )
+    firmware_row(arch, firmware)
+    if not image.is_file():
+        raise UsageError(
+            f"there is no image {image}", hint="fai-forge build NAME makes one under out/"
+        )
+    report_dir.mkdir(parents=True, exist_ok=True)
+    argv = [
+        *(sys.executable, "-m", "pytest", "-p", "builder.guest.plugin"),
+        *("-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", BASE_TESTS),
+        *("--strict-markers", "--import-mode=importlib", "-v", "-ra", "--tb=short"),
+        *("--image", image.resolve(), "--arch", arch, "--firmware", firmware, "--accel", accel),
+        *("--timeout-factor", str(timeout_factor), "--report-dir", report_dir),
+        *(word for deb in debs for word in ("--deb", deb.resolve())),
+        f"--junitxml={report_dir / f'boot-{firmware}.xml'}",
+        *(BASE_TESTS, *tests),
+    ]
+    for remaining in reversed(range(TRIES)):
+        try:
+            return _session(argv, report_dir, firmware, accel)
+        except InfrastructureError as error:
+            if not remaining:
+                raise
+            log.warning("trying once more: %s", error)
+    raise AssertionError("unreachable")
+
+
+def _session(argv: Sequence[str | Path], report_dir: Path, firmware: str, accel: str) -> BootReport:
+    """Run pytest once and read its JUnit file."""
+    junit = report_dir / f"boot-{firmware}.xml"
+    junit.unlink(missing_ok=True)
+    env = {
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "COLUMNS": "120",
+        CACHE_VARIABLE: str(cache().root),
+        PARENT_VARIABLE: str(os.getpid()),
+    }
+    begin = time.monotonic()
+    with (report_dir / f"boot-{firmware}.log").open("w", buffering=1) as told:
+        try:
+            done = run(argv, env=env, timeout=SESSION_SECONDS, check=False, log_to=told)
+        except CommandError as error:
+            raise CheckError(error.message, hint=error.hint) from error
+    if done.returncode == INFRASTRUCTURE_EXIT:
+        raise InfrastructureError("the host could not run the guest", hint=done.output.strip())
+    if done.returncode not in JUDGED or not junit.exists():
+        raise CheckError(
+            f"the tests of the guest could not run (pytest's exit code {done.returncode})",
+            hint=done.output.strip(),
+        )
+    used, tests = read_junit(junit.read_text())
+    return BootReport(
+        firmware=firmware,
+        accel=used or accel,
+        seconds=time.monotonic() - begin,
+        tests=tests,
+        console=report_dir / f"console-{firmware}.log",
+        junit=junit,
+    )
+
+
+def read_junit(text: str) -> tuple[str, tuple[TestResult, ...]]:
+    """The acceleration and the tests of a JUnit file that our own pytest wrote.
+
+    A test that failed and whose cleaning up failed too counts once. Skipped tests are failures:
+    the base tests skip nothing, and a class's test that cannot run promises nothing.
+    """
+    root = ET.fromstring(text)  # noqa: S314 - our own file
+    accel = _property(root, "accel")
+    found: dict[str, TestResult] = {}
+    for case in root.iter("testcase"):
+        # What could not be imported has no properties.
+        module = _property(case, MODULE_PROPERTY) or case.get("classname", "")
+        name = f"{module}::{case.get('name', '')}"
+        bad = next((child for child in case if child.tag in ("failure", "error", "skipped")), None)
+        if bad is not None:
+            found[name] = TestResult(name, False, bad.text or bad.get("message") or "")
+        else:
+            found.setdefault(name, TestResult(name, True))
+    return accel, tuple(found.values())
+
+
+def _property(element: ET.Element, name: str) -> str:
+    """The first property of that name at or below an element; empty where there is none."""
+    rows = (row for row in element.iter("property") if row.get("name") == name)
+    return next((row.get("value", "") for row in rows), "")
