@@ -1,0 +1,86 @@
+# fai-forge: `make debian-13` builds that image, `make test` tests everything, `make help` lists more.
+
+VENV := .venv
+FORGE := $(VENV)/bin/fai-forge
+PYTEST := $(VENV)/bin/pytest
+
+# What building needs. The Python modules that Debian has in the versions wanted are used from there.
+BUILD_PACKAGES := apt ca-certificates debian-archive-keyring distro-info-data fai-client file git \
+	mmdebstrap mount python3 python3-debian python3-distro-info python3-jinja2 python3-paramiko \
+	python3-pydantic python3-requests python3-rich python3-setuptools python3-shtab python3-venv \
+	python3-wheel python3-yaml uidmap util-linux zstd
+# What booting needs beyond that.
+BOOT_PACKAGES := dosfstools libvirt-clients libvirt-daemon libvirt-daemon-system mtools openssh-client ovmf \
+	python3-libvirt qemu-system-x86 qemu-utils
+# What tests need beyond that.
+TEST_PACKAGES := shellcheck
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-boot setup-test test test-fast lint bench list doctor clean distclean
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+help: ## this list
+	@echo "make IMAGE        build an image into out/IMAGE/SERIAL/, such as: make debian-13"
+	@echo "make boot-IMAGE   boot its newest build under libvirt, with all firmware kinds"
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@echo
+	@echo "ARGS=... adds arguments: make debian-13 ARGS='--format vmdk'"
+
+setup: $(VENV)/.ready ## install what building needs
+	@scripts/install-packages $(BUILD_PACKAGES)
+
+setup-boot: setup $(VENV)/.ready-boot ## install what booting needs
+	@scripts/install-packages $(BOOT_PACKAGES)
+
+setup-test: setup-boot $(VENV)/.ready-test ## install what tests need
+	@scripts/install-packages $(TEST_PACKAGES)
+
+# A stamp is older than pyproject.toml when the list of modules may have changed.
+$(VENV)/.ready: pyproject.toml
+	@scripts/install-packages $(BUILD_PACKAGES)
+	/usr/bin/python3 -m venv --system-site-packages $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.ready-boot: $(VENV)/.ready
+	$(VENV)/bin/python -m pip install --quiet --no-build-isolation --editable '.[boot]'
+	@touch $@
+
+$(VENV)/.ready-test: $(VENV)/.ready
+	$(VENV)/bin/python -m pip install --quiet --no-build-isolation --editable '.[test]'
+	@touch $@
+
+test: setup-test lint ## everything: style, types, units, real builds, live boots
+	$(PYTEST) tests $(ARGS)
+
+test-fast: setup-test lint ## style, types and unit tests: seconds
+	$(PYTEST) tests/unit $(ARGS)
+
+lint: setup-test
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+
+bench: setup-boot ## ratios of a build against plain mmdebstrap, mke2fs and qemu-img
+	$(VENV)/bin/python -m bench $(ARGS)
+
+list: setup ## the images, and what is built of them
+	@$(FORGE) list $(ARGS)
+
+doctor: setup ## what this machine lacks
+	@$(FORGE) doctor $(ARGS)
+
+clean: setup ## remove what failed builds left; ARGS=--all also builds and caches
+	@$(FORGE) clean $(ARGS)
+
+distclean: ## remove the virtual environment
+	rm -rf $(VENV)
+
+boot-%: setup-boot
+	$(FORGE) boot $* $(ARGS)
+
+# Every other target is an image name; fai-forge says so if it is not.
+.DEFAULT:
+	@$(MAKE) --no-print-directory setup
+	$(FORGE) build $@ $(ARGS)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command line: one module per verb; here they are parsed, called, and their errors shown."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+from builder.cli import (
+    boot,
+    build,
+    clean,
+    completion,
+    doctor,
+    listing,
+    repro_check,
+    run,
+    show,
+    version,
+)
+from builder.cli.common import Verb
+from builder.errors import ForgeError
+
+# In the order of `fai-forge --help`: what people do first comes first.
+VERBS: tuple[Verb, ...] = (
+    build.VERB,
+    boot.VERB,
+    run.VERB,
+    listing.VERB,
+    show.VERB,
+    repro_check.VERB,
+    doctor.VERB,
+    clean.VERB,
+    completion.VERB,
+    version.VERB,
+)
+EPILOG = """\
+exit codes:
+  0  done                       3  a check or a boot failed
+  1  the build failed           4  infrastructure: mirror, libvirt, disk full, namespaces
+  2  wrong usage or class files 130  interrupted
+
+An image is named <distro>-<release>[-<role>...][-<arch>], such as debian-13.
+`fai-forge VERB --help` tells more about each verb.
+"""
+INTERRUPTED = 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all verbs."""
+    top = argparse.ArgumentParser(
+        prog="fai-forge",
+        description="Build Debian-family machine images with FAI, boot them, say what is in them.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument(
+        "-v", "--verbose", action="store_true", help="say each command that is run (on stderr)"
+    )
+    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for verb in VERBS:
+        sub = verbs.add_parser(
+            verb.name,
+            help=verb.summary,
+            description=verb.description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        verb.arguments(sub)
+        sub.set_defaults(verb_call=verb.call)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit code of the program."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = parser().parse_args(words)
+    arguments.words = words
+    logging.basicConfig(
+        level=logging.DEBUG if arguments.verbose else logging.INFO,
+        format="%(message)s",
+        stream=sys.stderr,
+    )
+    # paramiko's own thread logs what we report in our own words.
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return int(arguments.verb_call(arguments))
+    except ForgeError as error:
+        print(f"fai-forge: {error.message}", file=sys.stderr)
+        for line in error.hint.splitlines():
+            print(f"    {line}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("fai-forge: interrupted; nothing half-made is left behind", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _interrupt(_signum: int, _frame: FrameType | None) -> NoReturn:
+    """Let SIGTERM unwind the program as Ctrl-C does."""
+    raise KeyboardInterrupt

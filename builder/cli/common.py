@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the verbs share: their shape, common arguments, and printing JSON."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import textwrap
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from builder.builds import Builds
+
+DEFAULT_OUT = Path("out")
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb: how it is described, which arguments it takes, and what it calls."""
+
+    name: str
+    summary: str
+    description: str
+    arguments: Callable[[argparse.ArgumentParser], None]
+    call: Callable[[argparse.Namespace], int]
+
+
+def add_out(parser: argparse.ArgumentParser) -> None:
+    """`--out`: the folder of built images."""
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=DEFAULT_OUT,
+        metavar="DIR",
+        help="the folder of built images (default: %(default)s)",
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """`--json`: the answer for programs."""
+    parser.add_argument("--json", action="store_true", help="print the answer as JSON")
+
+
+def add_archive(parser: argparse.ArgumentParser) -> None:
+    """`--mirror` and `--security-mirror`."""
+    parser.add_argument(
+        "--mirror", metavar="URL", help="the archive to build from (default: this machine's own)"
+    )
+    parser.add_argument(
+        "--security-mirror",
+        metavar="URL",
+        help="its security archive (default: this machine's own)",
+    )
+
+
+def add_build(parser: argparse.ArgumentParser) -> None:
+    """What decides how an image is built."""
+    add_out(parser)
+    add_archive(parser)
+    parser.add_argument(
+        "--workspace",
+        choices=("auto", "memory", "disk"),
+        default="auto",
+        help="where the image is put together; auto is memory where it suffices",
+    )
+
+
+def builds(arguments: argparse.Namespace) -> Builds:
+    """The folder of built images that was asked for."""
+    return Builds(arguments.out.absolute())
+
+
+def wrapped(words: Iterable[str]) -> str:
+    """Words in lines that fit a terminal, indented."""
+    return textwrap.fill(
+        " ".join(words), 96, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+    )
+
+
+def print_json(answer: Any) -> None:
+    """Print a document for programs on stdout."""
+    json.dump(answer, sys.stdout, indent=2, default=_plain)
+    print()
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return str(value)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`fai-forge doctor`: can this machine build and boot images, and what is missing?"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder import paths
+from builder.archive import sources
+from builder.cli import common
+from builder.errors import ForgeError, InfrastructureError
+from builder.install import sandbox, workspace
+from builder.run import TOOLS
+
+DESCRIPTION = """\
+Check what building and booting images needs: programs, namespaces, mirrors and keys, memory and
+disk space. Each finding says what to do. The exit code is 4 if something is missing.
+"""
+GIB = 1 << 30
+# A warm cache of one image takes about 0.5 GiB, and a build about 1 GiB more.
+SPACE_WANTED = 3 * GIB
+
+
+@dataclass(frozen=True)
+class _Finding:
+    what: str
+    good: bool
+    detail: str
+    hint: str = ""
+
+
+def _findings(out: Path) -> Iterator[_Finding]:
+    for tool in sorted(TOOLS.values(), key=lambda tool: tool.name):
+        path = tool.path()
+        yield _Finding(
+            tool.name,
+            path is not None,
+            f"to {tool.purpose}",
+            "" if path else f"apt-get install {tool.package}",
+        )
+    yield _tried("namespaces", sandbox.check, "a sandbox can be made")
+    yield _tried("mirror", _mirror, "this machine's apt names one")
+    yield _tried("keyring", lambda: sources.keyring("debian"), "Debian's archive can be verified")
+    yield _space("cache", paths.cache().root)
+    yield _space("out", out)
+    memory = workspace.available_memory()
+    roomy = workspace.fits(3 * GIB)
+    where = "images are put together in memory" if roomy else "images are put together on disk"
+    yield _Finding("memory", True, f"{memory / GIB:.1f} GiB available: {where}")
+
+
+def _mirror() -> None:
+    mirrors = sources.host_mirrors()
+    if mirrors.security is None:
+        raise InfrastructureError(
+            "this machine's apt sources name no security archive",
+            hint="give --security-mirror URL when building",
+        )
+
+
+def _tried(what: str, call: Callable[[], object], good: str) -> _Finding:
+    try:
+        call()
+    except ForgeError as error:
+        return _Finding(what, False, error.message, error.hint)
+    return _Finding(what, True, good)
+
+
+def _space(what: str, folder: Path) -> _Finding:
+    there = folder
+    while not there.exists():
+        there = there.parent
+    free = shutil.disk_usage(there).free
+    return _Finding(
+        what,
+        free >= SPACE_WANTED,
+        f"{folder}: {free / GIB:.1f} GiB free",
+        "" if free >= SPACE_WANTED else f"free some space: {SPACE_WANTED / GIB:.0f} GiB are wanted",
+    )
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    common.add_out(parser)
+    common.add_json(parser)
+
+
+def _call(arguments: argparse.Namespace) -> int:
+    found = list(_findings(arguments.out.absolute()))
+    if arguments.json:
+        common.print_json(found)
+    else:
+        width = max(len(finding.what) for finding in found)
+        for finding in found:
+            print(f"{'ok ' if finding.good else 'NO '} {finding.what:<{width}}  {finding.detail}")
+            for line in finding.hint.splitlines():
+                print(f"    {'':<{width}}  {line}")
+    return 0 if all(finding.good for finding in found) else InfrastructureError.exit_code
+
+
+VERB = common.Verb("doctor", "check what this machine lacks", DESCRIPTION, _arguments, _call)

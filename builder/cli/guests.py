@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What `boot` and `run` share: which image is meant, and the arguments of a guest."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder import names
+from builder.builds import Built
+from builder.cli import common
+from builder.errors import UsageError
+from builder.guest.accel import AUTO, CHOICES
+from builder.guest.domain import machine
+from builder.manifest import document
+from builder.manifest.model import Manifest
+from builder.models import ARCHES, DEFAULT_ARCH
+
+# Formats that a guest can start from, best first.
+BOOTABLE = (".qcow2", ".zlib.qcow2", ".raw")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A disk to boot; `built` and `manifest` are there if it is a build of ours."""
+
+    image: Path
+    arch: str
+    built: Built | None = None
+    manifest: Manifest | None = None
+
+
+def add_guest(parser: argparse.ArgumentParser) -> None:
+    """What both verbs want to know."""
+    parser.add_argument(
+        "image", metavar="NAME|FILE", help="an image's name, its newest build is meant; or a disk"
+    )
+    parser.add_argument("--arch", choices=tuple(ARCHES), help="of a FILE (default: amd64)")
+    parser.add_argument(
+        "--accel",
+        choices=CHOICES,
+        default=AUTO,
+        help="kvm, tcg (emulation, slow), or auto: try whether KVM really works (default)",
+    )
+    parser.add_argument(
+        "--timeout-factor",
+        type=float,
+        default=1.0,
+        metavar="N",
+        help="multiplies all time limits, for slow machines",
+    )
+    common.add_out(parser)
+
+
+def find(arguments: argparse.Namespace) -> Target:
+    """The disk that was asked for; a UsageError says how to get it."""
+    path = Path(arguments.image)
+    # A file is named with its folder or its suffix; everything else is an image's name.
+    if "/" in arguments.image or path.is_file():
+        if not path.is_file():
+            raise UsageError(f"there is no file {path}", hint="name a disk image, or an image")
+        return Target(path.absolute(), arguments.arch or DEFAULT_ARCH)
+    built = common.builds(arguments).find(names.parse(arguments.image))
+    manifest = document.load(built.manifest)
+    for suffix in BOOTABLE:
+        if built.file(suffix).exists():
+            return Target(built.file(suffix), manifest.arch, built, manifest)
+    raise UsageError(
+        f"{built} has no format that can be booted", hint="build it with --format qcow2"
+    )
+
+
+def firmware_kinds(arch: str) -> tuple[str, ...]:
+    """The firmware kinds of an architecture."""
+    return tuple(machine(arch).firmware)

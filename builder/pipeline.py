@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How an image is built, from its name to its files: a table of contents that calls the rooms.
+
+`build` runs inside the sandbox. Each step is one function of one room; what they hand on is in
+`Supplies` and `Installed`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shlex
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import TextIOWrapper
+from pathlib import Path
+
+from builder import classes, configspace, images, names
+from builder.archive import pool, sources
+from builder.builds import LOG, MANIFEST, Builds, Built, Draft
+from builder.checks import offline, predicted
+from builder.checks.terms import CheckResult, Promise
+from builder.disk import formats
+from builder.disk.assemble import assemble
+from builder.disk.normalise import clamp_times
+from builder.errors import CheckError, UsageError
+from builder.install import rootfs, sandbox, tools, workspace
+from builder.install.installation import install
+from builder.install.supplies import Archive, Supplies, provide
+from builder.manifest import collect, compose, document, model, text
+from builder.models import BuildId, DiskIds
+from builder.progress import Progress, Stopwatch
+from builder.run import run
+
+DEFAULT_FORMATS = ("qcow2",)
+# What /etc/resolv.conf leads to where systemd-resolved answers names.
+RESOLVED = "../run/systemd/resolve/stub-resolv.conf"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to build, and from where; paths are absolute.
+
+    `epoch` overrides the time that files carry (SOURCE_DATE_EPOCH).
+    """
+
+    name: names.Name
+    out: Path
+    archive: Archive
+    project: Path
+    formats: tuple[str, ...] = ()
+    serial: str | None = None
+    epoch: int | None = None
+    workspace: str = "auto"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished build and what it took."""
+
+    built: Built
+    seconds: Mapping[str, float]
+    downloaded_bytes: int
+
+
+@dataclass(frozen=True)
+class Image:
+    """What is being built: its classes, its merged config space, and its identity."""
+
+    spec: classes.ImageSpec
+    config: configspace.ConfigSpace
+    build: BuildId
+    image_sources: tuple[sources.Source, ...]
+
+
+def build(request: Request, progress: Progress) -> Result:
+    """Build an image; must run inside the sandbox."""
+    watch = Stopwatch()
+    known = catalogue(request.project)
+    spec = classes.resolve(known, request.name)
+    wanted = request.formats or _listed_formats(request) or spec.formats or DEFAULT_FORMATS
+    for each in wanted:
+        formats.find(each)
+
+    sandbox.furnish()
+    builds = Builds(request.out)
+    kept = request.archive.cache.root
+    with (
+        workspace.room(request.out, kept),
+        builds.new(str(spec.name.series), request.serial) as draft,
+        workspace.open_workspace(request.workspace, spec.disk_size, request.archive.cache) as space,
+        workspace.room(space.root, request.out, kept),
+    ):
+        with watch.stage("Refreshing the package indexes", progress):
+            image, supply = prepare(request, spec, known.overlays(spec.classes), draft, space)
+        with watch.stage("Fetching packages", progress):
+            supplies = provide(
+                request.archive,
+                spec,
+                supply,
+                space,
+                epoch=image.build.epoch,
+                on_package=progress.update,
+            )
+        with watch.stage("Unpacking tools", progress):
+            toolbox = unpack_tools(supplies, space, draft)
+        with (
+            watch.stage("Installing with FAI", progress),
+            _compressed(draft.file(f".{LOG}"), image.build.epoch) as log,
+        ):
+            install(
+                image.spec,
+                image.build,
+                image.image_sources,
+                supplies,
+                space,
+                log=log,
+                progress=progress,
+            )
+        with watch.stage("Checking the tree", progress):
+            results = check(image, supplies, space)
+        with watch.stage("Assembling the disk", progress):
+            made = make_files(image, wanted, space, draft, toolbox)
+        with watch.stage("Writing the manifest", progress):
+            describe(request, image, supplies, space, draft, made, results)
+        return Result(draft.publish(), watch.seconds, supplies.downloaded_bytes)
+
+
+def _listed_formats(request: Request) -> tuple[str, ...]:
+    """The formats that images.yaml names for this image, if it does."""
+    return {row.name: row.formats for row in images.read(request.project)}.get(request.name, ())
+
+
+def catalogue(project: Path) -> classes.Catalogue:
+    """All classes of a project."""
+    return classes.load(classes.own_overlays(project))
+
+
+def prepare(
+    request: Request,
+    spec: classes.ImageSpec,
+    overlays: tuple[classes.Overlay, ...],
+    draft: Draft,
+    space: workspace.Workspace,
+) -> tuple[Image, pool.Supply]:
+    """Read the archive's state, and merge the config space that will be installed from it."""
+    own = sources.default_sources(spec.name.distro, spec.codename)
+    root = request.archive.open(own, spec.arch)
+    supply = pool.open_supply(root, space.root / "supply-image", space.pool)
+
+    epoch = _newest(supply) if request.epoch is None else request.epoch
+    if epoch > time.time():
+        raise UsageError(
+            f"the image's files would carry a time in the future: {epoch} seconds",
+            hint="correct SOURCE_DATE_EPOCH, or this machine's clock",
+        )
+    identity = BuildId(draft.built.name, draft.built.serial, epoch)
+    config = configspace.merge(
+        request.project / "fai-config", overlays, space.config, mtime=identity.epoch
+    )
+    return Image(spec, config, identity, own), supply
+
+
+def _newest(supply: pool.Supply) -> int:
+    """The date of the newest index: the same archive gives the same image on any day."""
+    dates = [release.date.timestamp() for release in supply.releases if release.date]
+    return int(max(dates))
+
+
+def unpack_tools(supplies: Supplies, space: workspace.Workspace, draft: Draft) -> tools.ToolsTree:
+    """The tools tree, ready to work on the workspace and on the folder of the build."""
+    rootfs.unpack(supplies.tools, space.tools)
+    outside = sandbox.ROOT / "out"
+    outside.mkdir()
+    run(["mount", "--bind", draft.folder, outside])
+    toolbox = tools.ToolsTree(space.tools)
+    toolbox.mount()
+    return toolbox
+
+
+@contextmanager
+def _compressed(path: Path, epoch: int) -> Iterator[TextIOWrapper]:
+    """A text file that is compressed while it is written."""
+    with (
+        path.open("wb") as raw,
+        gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=epoch) as packed,
+        TextIOWrapper(packed, encoding="utf-8", errors="replace") as stream,
+    ):
+        yield stream
+
+
+def check(image: Image, supplies: Supplies, space: workspace.Workspace) -> tuple[CheckResult, ...]:
+    """Look at the finished tree; a check that fails ends the build."""
+    spec = image.spec
+    installed = collect.packages(space.tree)
+    promise = Promise(
+        epoch=image.build.epoch,
+        packages=spec.packages,
+        kernel=spec.kernel,
+        resolv_conf=RESOLVED
+        if any(each.name == "systemd-resolved" for each in installed)
+        else None,
+        apt_uris=tuple(source.uri for source in image.image_sources),
+    )
+    # The check of times is about what will be in the image.
+    clamp_times(space.tree, image.build.epoch)
+    results = (
+        predicted.check((each.package for each in supplies.candidates), installed),
+        *offline.check(space.tree, promise, installed),
+    )
+    failed = [result for result in results if not result.passed]
+    if failed:
+        raise CheckError(
+            f"the finished tree fails {len(failed)} of {len(results)} checks",
+            hint="\n".join(f"{result.name}: {result.detail}" for result in failed),
+        )
+    return results
+
+
+def make_files(
+    image: Image,
+    wanted: tuple[str, ...],
+    space: workspace.Workspace,
+    draft: Draft,
+    toolbox: tools.ToolsTree,
+) -> tuple[collect.Produced, ...]:
+    """The disk, in every format that is wanted."""
+    raw = space.scratch / "disk.raw"
+    work = space.scratch / "disk"
+    work.mkdir()
+    ids = DiskIds.of(image.build)
+    assemble(
+        space.tree,
+        raw,
+        arch=image.spec.arch,
+        size=image.spec.disk_size,
+        ids=ids,
+        epoch=image.build.epoch,
+        tools=toolbox,
+        work=work,
+    )
+    source = formats.Source(raw, space.tree, ids, image.build.epoch, toolbox)
+    stem = sandbox.ROOT / "out" / str(draft.built)
+    made = []
+    for each in wanted:
+        row = formats.find(each)
+        path = formats.convert(each, source, stem)
+        made.append(collect.Produced(draft.folder / path.name, row.name, reproducible=True))
+    return tuple(made)
+
+
+def _command(image: Image, made: tuple[collect.Produced, ...]) -> str:
+    """What a person types to get the same bytes again, while the archive has the packages."""
+    words = ["fai-forge", "build", image.build.name, "--serial", image.build.serial]
+    words += [word for each in made for word in ("--format", each.format)]
+    return f"SOURCE_DATE_EPOCH={image.build.epoch} {shlex.join(words)}"
+
+
+def describe(
+    request: Request,
+    image: Image,
+    supplies: Supplies,
+    space: workspace.Workspace,
+    draft: Draft,
+    made: tuple[collect.Produced, ...],
+    results: tuple[CheckResult, ...],
+) -> None:
+    """Write the manifest and the package list."""
+    manifest = compose.manifest(
+        image.spec,
+        image.config,
+        image.build,
+        releases=supplies.supply.releases,
+        origins={
+            (each.package.name, each.package.version): each.package.origins
+            for each in supplies.candidates
+        },
+        tree=space.tree,
+        tools=supplies.tools_recipe,
+        files=made,
+        checks=[
+            model.Verdict(
+                name=each.name,
+                verdict="passed" if each.passed else "failed",
+                detail=each.detail,
+            )
+            for each in results
+        ],
+        command=_command(image, made),
+        project=request.project,
+    )
+    draft.file(f".{MANIFEST}").write_text(document.dump(manifest), encoding="utf-8")
+    draft.file(".manifest").write_text(text.manifest_text(manifest), encoding="utf-8")

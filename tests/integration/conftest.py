@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fixtures of the tests that build: one project, one warm cache, and nothing left at the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.integration.harness import ROOT, TINY, Account, Forge, traces, write_classes
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Path]:
+    """A folder for projects, caches and builds that every user may enter; it is removed."""
+    folder = Path(tempfile.mkdtemp(prefix="fai-forge-test-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        # As a plain user, what a build leaves may belong to others: the sandbox may remove it.
+        command = ["rm", "-rf", str(folder)]
+        if os.geteuid() != 0:
+            command = ["unshare", "--map-auto", "--map-root-user", *command]
+        subprocess.run(command, check=True)
+
+
+@pytest.fixture(scope="session")
+def tiny(home: Path) -> Path:
+    """The tiny project, with the repository's own base config space."""
+    project = home / "project"
+    project.mkdir()
+    shutil.copytree(ROOT / "fai-config", project / "fai-config")
+    shutil.copytree(ROOT / "classes/AMD64", project / "classes/AMD64")
+    write_classes(project, TINY)
+    return project
+
+
+@pytest.fixture(scope="session")
+def seed(home: Path, tiny: Path) -> Forge:
+    """The first build of the session: it fills the cache that all others share."""
+    forge = Forge(tiny, home / "cache", home / "seed")
+    running = forge.build()
+    assert running.process.returncode == 0, running.text
+    return forge
+
+
+@pytest.fixture
+def forge(seed: Forge, home: Path) -> Iterator[Forge]:
+    """The tiny project with a warm cache and an empty `out`; at the end nothing is mounted."""
+    out = home / f"out-{uuid.uuid4().hex[:8]}"
+    out.mkdir()
+    yield replace(seed, out=out)
+    assert traces(home) == []
+
+
+@pytest.fixture
+def variant(tiny: Path, home: Path) -> Callable[[Mapping[str, str]], Path]:
+    """Make a project of its own: the tiny one with some files of its classes added or replaced."""
+
+    def make(files: Mapping[str, str]) -> Path:
+        project = home / f"project-{uuid.uuid4().hex[:8]}"
+        shutil.copytree(tiny, project, symlinks=True)
+        write_classes(project, files)
+        return project
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def account() -> Iterator[Account]:
+    """A plain user with ranges of subordinate ids: ourselves, or one who exists for the tests."""
+    if os.geteuid() != 0:
+        yield Account(os.getuid(), os.getgid())
+        return
+    name = f"forge-{uuid.uuid4().hex[:8]}"
+    # Not a system user: those get no subordinate ids.
+    argv = ["useradd", "--no-create-home", "--shell", "/usr/sbin/nologin", "--user-group", name]
+    subprocess.run(argv, check=True)
+    try:
+        ids = [
+            int(subprocess.run(["id", option, name], check=True, capture_output=True).stdout)
+            for option in ("-u", "-g")
+        ]
+        yield Account(*ids)
+    finally:
+        subprocess.run(["userdel", name], check=True)

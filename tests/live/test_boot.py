@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""debian-13 boots under every firmware, survives a kernel upgrade, and is the same made twice."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from builder.errors import CheckError
+from builder.guest.verdict import verdict
+from builder.manifest import document
+from tests.live.conftest import NAME, REPORTS, forge
+
+FAILING = """
+def test_that_fails(guest):
+    assert guest.check("echo no").strip() == "yes"
+"""
+
+
+# A kernel upgrade takes minutes under emulation; these two cover both boot loaders.
+@pytest.mark.parametrize("firmware", ["bios", "secureboot"])
+def test_it_boots(out: Path, live_image: Path, firmware: str) -> None:
+    before = hashlib.sha256(live_image.read_bytes()).hexdigest()
+    answer = forge(
+        *("boot", NAME, "--out", out, "--firmware", firmware, "--report-dir", REPORTS),
+        *("--reinstall-kernel", "--json"),
+    )
+    assert answer.code == 0, answer.err + answer.out
+    (report,) = answer.json()
+    assert report["passed"]
+    wanted = {
+        "test_lifecycle::test_packages_install_again",
+        "test_lifecycle::test_reboots_and_comes_back",
+        "test_lifecycle::test_powers_off",
+    }
+    assert wanted <= report["tests"].keys()
+    assert Path(report["console"]).stat().st_size > 0
+    assert Path(report["junit"]).exists()
+
+    manifest = document.load(next(live_image.parent.glob("*.manifest.json")))
+    (remembered,) = (each for each in manifest.boots if each.name == firmware)
+    assert remembered.verdict == "passed"
+    # What is published is never written to.
+    assert hashlib.sha256(live_image.read_bytes()).hexdigest() == before
+
+
+def test_a_failing_test_of_a_class_is_seen(live_image: Path, tmp_path: Path) -> None:
+    """UEFI, with a test of a class in the same guest: its failure is the only one."""
+    extra = tmp_path / "test_of_a_class.py"
+    extra.write_text(FAILING)
+    report = verdict(live_image, report_dir=REPORTS, firmware="uefi", tests=[extra])
+    assert report.failed == ("test_of_a_class::test_that_fails",), report
+    assert "test_lifecycle::test_powers_off" in report.passed
+    with pytest.raises(CheckError, match=r"1 of \d+ tests failed in the uefi guest"):
+        report.require()
+
+
+def test_the_same_image_again(live_image: Path) -> None:
+    """In another folder, put together on disk instead of in memory, every byte is the same."""
+    answer = forge("repro-check", NAME, "--against", live_image.parent, "--json")
+    assert answer.code == 0, answer.err
+    report = answer.json()
+    assert report["same"]
+    assert {Path(each["name"]).suffix for each in report["files"]} == {".qcow2", ".raw"}
