@@ -28,7 +28,8 @@ class Overlay:
 class FaiClass:
     """One class: `class.yaml` in our own terms, and the overlay that it came from.
 
-    `disk_size` is in bytes; `kernel` is the kernel's package by architecture.
+    `conflicts` gives the reason for each class; `disk_size` is in bytes; `kernel` is the kernel's
+    package by architecture.
     """
 
     name: str
@@ -37,7 +38,7 @@ class FaiClass:
     summary: str
     order: int
     requires: tuple[str, ...]
-    conflicts: tuple[str, ...]
+    conflicts: Mapping[str, str]
     defaults: tuple[str, ...]
     disk_size: int | None
     kernel: Mapping[str, str]
@@ -125,7 +126,7 @@ def _fai_class(file: ClassFile, overlay: Overlay) -> FaiClass:
         summary=file.summary,
         order=file.order,
         requires=file.requires,
-        conflicts=file.conflicts,
+        conflicts=dict(file.conflicts),
         defaults=file.defaults,
         disk_size=file.disk_size,
         kernel=dict(file.kernel or {}),
@@ -137,7 +138,11 @@ def _fai_class(file: ClassFile, overlay: Overlay) -> FaiClass:
 
 def _check_references(catalogue: Catalogue, one: FaiClass) -> None:
     """Every class that this one speaks of exists."""
-    fields = {"requires": one.requires, "conflicts": one.conflicts, "defaults": one.defaults}
+    fields: dict[str, Iterable[str]] = {
+        "requires": one.requires,
+        "conflicts": one.conflicts,
+        "defaults": one.defaults,
+    }
     for field, names in fields.items():
         for name in names:
             if name not in catalogue.classes:

@@ -58,6 +58,8 @@ def _known_arch(arch: str) -> str:
 
 ClassName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
 PackageName = Annotated[str, StringConstraints(pattern=PACKAGE)]
+# It ends an error's sentence, after a colon.
+Reason = Annotated[str, StringConstraints(pattern=r"^\S([^\n]*[^\s.])?$")]
 FormatName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
 ArchName = Annotated[str, AfterValidator(_known_arch)]
 # A number in YAML is as good as a text, since `_Loader` reads what is written there.
@@ -104,8 +106,8 @@ class ClassFile(BaseModel):
     """Where FAI handles the class: higher is later, more specific, and wins."""
     requires: tuple[ClassName, ...] = ()
     """Classes that come with it."""
-    conflicts: tuple[ClassName, ...] = ()
-    """Classes that cannot be in one image with it."""
+    conflicts: dict[ClassName, Reason] = {}
+    """Classes that cannot be in one image with it, each with the reason: one line, no full stop."""
     defaults: tuple[ClassName, ...] = ()
     """Classes that come with it unless something in the image conflicts with them."""
     disk_size: Size | None = None
@@ -209,11 +211,20 @@ def _not_a_mapping(_field: str, _detail: ErrorDetails) -> str:
     return "fields and their values are expected, such as `kind: role`"
 
 
+# What a mapping looks like, by field.
+MAPPINGS = {
+    "conflicts": "{GENERIC: it brings a kernel of its own}",
+    "kernel": "{amd64: linux-image-amd64}",
+}
+
 # How pydantic's types of errors read; the others say "the field X: ..." and pydantic's own words.
 SENTENCES: dict[str, Callable[[str, ErrorDetails], str]] = {
     "missing": lambda field, _: f"the field {field} is missing",
     "extra_forbidden": _unknown_field,
     "model_type": _not_a_mapping,
+    "dict_type": lambda field, _: (
+        f"the field {field}: a mapping is expected, such as {MAPPINGS[field]}"
+    ),
     "tuple_type": lambda field, _: f"the field {field}: a list is expected, such as [A, B]",
     "value_error": lambda field, detail: (
         (f"the field {field}: " if field else "") + str(detail["ctx"]["error"])

@@ -13,6 +13,13 @@ from builder.errors import UsageError
 from builder.models import DEFAULT_ARCH
 from builder.names import Name, codename, did_you_mean, title
 
+# How messages call the kinds that image names have tokens for.
+NOUNS: Mapping[Kind, str] = {
+    "distro": "distribution",
+    "release": "release",
+    "arch": "architecture",
+    "role": "role",
+}
 # An image has one class of each of these kinds, whatever its classes require.
 ONE_ONLY: tuple[Kind, ...] = ("distro", "release", "arch")
 
@@ -38,6 +45,15 @@ class ImageSpec:
     formats: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Clash:
+    """Two classes that cannot be in one image, and why not: the end of a sentence."""
+
+    one: FaiClass
+    other: FaiClass
+    reason: str
+
+
 class ClashError(UsageError):
     """Two classes of one image exclude each other; caught where combinations are only tried."""
 
@@ -51,9 +67,8 @@ def resolve(catalogue: Catalogue, name: Name) -> ImageSpec:
     why = _with_defaults(catalogue, _with_required(catalogue, named))
     clash = _clash(catalogue, why)
     if clash is not None:
-        one, other = (f"{c.name} ({why[c.name]})" for c in clash)
         raise ClashError(
-            f"{name}: the classes {one} and {other} exclude each other",
+            f"{name}: {_in_words(catalogue, named, clash)} cannot be combined: {clash.reason}",
             hint="leave one of them out of the name",
         )
 
@@ -161,11 +176,29 @@ def _with_defaults(catalogue: Catalogue, why: dict[str, str]) -> dict[str, str]:
             yielded.add(default)
 
 
-def _clash(catalogue: Catalogue, names: Mapping[str, str]) -> tuple[FaiClass, FaiClass] | None:
+def _clash(catalogue: Catalogue, names: Mapping[str, str]) -> Clash | None:
     """The first two of these classes that cannot be in one image."""
     chosen = [c for c in catalogue.classes.values() if c.name in names]
     for one, other in itertools.combinations(chosen, 2):
-        alike = one.kind == other.kind and one.kind in ONE_ONLY
-        if alike or one.name in other.conflicts or other.name in one.conflicts:
-            return one, other
+        if one.kind == other.kind and one.kind in ONE_ONLY:
+            return Clash(one, other, f"an image has one {NOUNS[one.kind]}")
+        reason = other.conflicts.get(one.name) or one.conflicts.get(other.name)
+        if reason is not None:
+            return Clash(one, other, reason)
     return None
+
+
+def _in_words(catalogue: Catalogue, named: Mapping[str, str], clash: Clash) -> str:
+    """Both sides of a clash as the image name has them: "the roles a and b"."""
+    asked = catalogue.required(named)
+    kinds, sides = [], []
+    for end in (clash.one, clash.other):
+        root = end
+        while root.name not in named:
+            root = catalogue.classes[asked[root.name]]
+        kinds.append(root.kind)
+        brings = "" if root is end else f" (which brings {end.name})"
+        sides.append(f"{root.token}{brings}")
+    if kinds[0] == kinds[1]:
+        return f"the {NOUNS[kinds[0]]}s {sides[0]} and {sides[1]}"
+    return f"the {NOUNS[kinds[0]]} {sides[0]} and the {NOUNS[kinds[1]]} {sides[1]}"
