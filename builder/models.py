@@ -104,6 +104,17 @@ class AptSource:
 
 
 @dataclass(frozen=True)
+class ExtraSource:
+    """What a class adds to an image's apt sources: suites of the distribution's own archive.
+
+    Without suites, the components are added to every suite that the image has.
+    """
+
+    suites: tuple[str, ...]
+    components: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class DiskIds:
     """Every identifier on a disk, derived from the build (never random)."""
 

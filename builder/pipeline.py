@@ -145,8 +145,8 @@ def prepare(
     space: workspace.Workspace,
 ) -> tuple[Image, pool.Supply]:
     """Read the archive's state, and merge the config space that will be installed from it."""
-    own = sources.default_sources(spec.name.distro, spec.codename)
-    root = request.archive.open(own, spec.arch)
+    own = sources.image_sources(spec.name.distro, spec.codename, spec.sources)
+    root = request.archive.open(own, spec.arch, spec.name.distro)
     supply = pool.open_supply(root, space.root / "supply-image", space.pool)
 
     epoch = _newest(supply) if request.epoch is None else request.epoch

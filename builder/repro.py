@@ -66,7 +66,7 @@ def differences(first: Built, second: Built, archive: Archive) -> tuple[Differen
     size = disks[0].stat().st_size
     with workspace.open_workspace("auto", size, archive.cache) as space:
         own = default_sources(tools.DISTRO, tools.SUITE)
-        recipe = tools.recipe(archive.open(own, tools.native_arch()))
+        recipe = tools.recipe(archive.open(own, tools.native_arch(), tools.DISTRO))
         tree = rootfs.cached(archive.cache.rootfs, recipe)
         if tree is None:
             raise UsageError(

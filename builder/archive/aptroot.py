@@ -20,6 +20,7 @@ from pathlib import Path
 
 from debian.deb822 import Deb822
 
+from builder.archive.refusals import check_offers, refused
 from builder.archive.sources import Source, render
 from builder.errors import InfrastructureError
 from builder.models import AptSource
@@ -71,7 +72,8 @@ class AptRoot:
         """Fetch the indexes where they changed, verify them, and say what they are.
 
         A mirror that cannot be reached, is half updated or badly signed is an
-        InfrastructureError: a partial answer is never returned.
+        InfrastructureError: a partial answer is never returned. A suite that has not what is
+        wanted of it is a UsageError.
         """
         with self.locked():
             try:
@@ -81,12 +83,7 @@ class AptRoot:
                     timeout=900,
                 )
             except CommandError as error:
-                raise InfrastructureError(
-                    "the package indexes could not be fetched and verified",
-                    hint=f"apt said:\n{error.done.output.strip()}\n"
-                    "Check the network and the mirror (or give another one with --mirror),"
-                    " then try again.",
-                ) from error
+                raise refused(error.done.output) from error
             return self.releases()
 
     def releases(self) -> tuple[AptSource, ...]:
@@ -103,6 +100,7 @@ class AptRoot:
                         hint="the mirror has no InRelease file for it; use another one",
                     ) from error
                 release = Deb822(content.decode("utf-8", "replace"))
+                check_offers(release, suite, source.components, self.arch)
                 found.append(
                     AptSource(
                         uri=source.uri,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from debian.deb822 import Deb822
 
@@ -39,25 +40,39 @@ class Candidate:
 
 
 def predict(
-    root: AptRoot, packages: Sequence[str], *, base: Sequence[str] = BASE, recommends: bool = False
+    root: AptRoot,
+    packages: Sequence[str],
+    *,
+    base: Sequence[str] = BASE,
+    recommends: bool = False,
+    preferences: Path | None = None,
 ) -> tuple[Candidate, ...]:
     """What installing `base` and `packages` into an empty system would give, sorted by name.
 
+    `preferences` is a folder of pins as in /etc/apt/preferences.d, an absolute path.
     A package that does not exist, or cannot be installed, is a BuildError that names it.
     """
-    simulated = simulate(root, [*base, *packages], recommends=recommends)
+    simulated = simulate(root, [*base, *packages], recommends=recommends, preferences=preferences)
     installs = [match for line in simulated.splitlines() if (match := INSTALL.match(line))]
     origins = {match["name"]: tuple(match["origins"].split(", ")) for match in installs}
     wanted = [f"{match['name']}={match['version']}" for match in installs]
     return tuple(sorted(_candidates(root, wanted, origins), key=lambda found: found.package.key))
 
 
-def simulate(root: AptRoot, patterns: Sequence[str], *, recommends: bool = False) -> str:
+def simulate(
+    root: AptRoot,
+    patterns: Sequence[str],
+    *,
+    recommends: bool = False,
+    preferences: Path | None = None,
+) -> str:
     """The output of apt's simulated installation."""
-    option = f"APT::Install-Recommends={'true' if recommends else 'false'}"
+    options = ["-o", f"APT::Install-Recommends={'true' if recommends else 'false'}"]
+    if preferences is not None:
+        options += ["-o", f"Dir::Etc::PreferencesParts={preferences}"]
     try:
         return run(
-            ["apt-get", "-s", "-q", "-o", option, "install", *patterns],
+            ["apt-get", "-s", "-q", *options, "install", *patterns],
             env=root.environment,
             capture=True,
         ).output

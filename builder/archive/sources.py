@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from debian.deb822 import Deb822
 
+from builder.distros import DEBIAN_SUITES, DISTROS, releases
 from builder.errors import InfrastructureError, UsageError
+from builder.models import ExtraSource
 from builder.run import needs, run
 
 # The keyring that signs each distribution's archive; the path is the same on the build machine
@@ -28,6 +31,8 @@ KEYRINGS = {
 # What follows the release's name in the suites that the security team serves; they may live on
 # another mirror than the rest.
 SECURITY_SUFFIXES = ("-security", "/updates")
+# All that may follow the release's name in the suites of a distribution's own archive.
+SUFFIXES = (*SECURITY_SUFFIXES, "-updates", "-proposed-updates", "-backports")
 # A scheme that apt knows, and no space that would be a second URL in a sources file.
 MIRROR = re.compile(r"[a-z][a-z+]*:/+[^/\s]\S*")
 
@@ -56,10 +61,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Mirrors:
-    """The mirror of the archive and that of its security updates (None: the archive has none)."""
+    """The mirror of the archive and that of its security updates (None: none is known).
 
-    main: str
+    OWN_ARCHIVE stands for the distribution's own addresses.
+    """
+
+    main: str | None
     security: str | None
+
+
+OWN_ARCHIVE = Mirrors(None, None)
 
 
 def render(sources: tuple[Source, ...]) -> str:
@@ -109,8 +120,43 @@ def default_sources(distro: str, suite: str) -> tuple[Source, ...]:
     return _joined(sources)
 
 
+def image_sources(distro: str, suite: str, extra: Sequence[ExtraSource]) -> tuple[Source, ...]:
+    """The sources of an image: the default ones, and what its classes add; no suite twice."""
+    single = [
+        replace(source, suites=(each,))
+        for source in default_sources(distro, suite)
+        for each in source.suites
+    ]
+    for each in (each for row in extra for each in row.suites):
+        if not any(source.suites == (each,) for source in single):
+            like = _archive_of(each, single)
+            single.append(replace(like, suites=(each,), components=()))
+    for row in extra:
+        wanted = row.suites or tuple(source.suites[0] for source in single)
+        single = [
+            replace(source, components=_in_order({*source.components, *row.components}))
+            if source.suites[0] in wanted
+            else source
+            for source in single
+        ]
+    return _joined(tuple(single))
+
+
+def _in_order(components: Iterable[str]) -> tuple[str, ...]:
+    """Components as archives list them, whichever class asked first: main, then by name."""
+    return tuple(sorted(components, key=lambda component: (component != "main", component)))
+
+
+def _archive_of(suite: str, known: Sequence[Source]) -> Source:
+    """One of these sources whose archive also has that suite."""
+    security = suite.endswith(SECURITY_SUFFIXES)
+    return next((each for each in known if each.is_security is security), known[0])
+
+
 def on_mirrors(sources: tuple[Source, ...], mirrors: Mirrors) -> tuple[Source, ...]:
     """The same suites, read from this machine's mirrors."""
+    if mirrors == OWN_ARCHIVE:
+        return sources
     moved = []
     for source in sources:
         uri = mirrors.security if source.is_security else mirrors.main
@@ -126,8 +172,13 @@ def on_mirrors(sources: tuple[Source, ...], mirrors: Mirrors) -> tuple[Source, .
 
 @cache
 @needs("apt-get", package="apt", purpose="read this machine's mirror and download packages")
-def host_mirrors(main: str | None = None, security: str | None = None) -> Mirrors:
-    """The mirrors that this machine's own apt uses, unless they are given."""
+def host_mirrors(
+    main: str | None = None, security: str | None = None, distro: str = "debian"
+) -> Mirrors:
+    """The mirrors of a distribution that this machine's own apt uses, unless they are given.
+
+    On a machine whose apt knows another distribution only, OWN_ARCHIVE.
+    """
     for given in (main, security):
         if given is not None and MIRROR.fullmatch(given) is None:
             raise UsageError(
@@ -135,7 +186,9 @@ def host_mirrors(main: str | None = None, security: str | None = None) -> Mirror
                 hint="give it as for apt, such as --mirror https://HOST/debian",
             )
     if main is None or security is None:
-        found_main, found_security = _configured()
+        found_main, found_security, others = _configured(distro)
+        if main is None and found_main is None and others:
+            return OWN_ARCHIVE
         main = main or found_main
         # A mirror that was given may hold only the main archive; the machine's own security
         # archive then still applies.
@@ -148,21 +201,34 @@ def host_mirrors(main: str | None = None, security: str | None = None) -> Mirror
     return Mirrors(main, security)
 
 
-def _configured() -> tuple[str | None, str | None]:
-    """The first archive and the first security archive in the machine's apt configuration."""
+def _configured(distro: str) -> tuple[str | None, str | None, bool]:
+    """The first archive and the first security archive in the machine's apt configuration.
+
+    The third value says whether there are archives of other distributions.
+    """
     wanted = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)"
     listing = run(["apt-get", "indextargets", "--format", wanted], capture=True).output
     main = security = None
+    others = False
     for line in listing.splitlines():
         uri, suite, component = line.split("|")
         # cdrom: and file: sources are no mirror for another release.
         if not uri.startswith(("http", "mirror")) or component != "main":
             continue
-        if suite.endswith(SECURITY_SUFFIXES):
+        if not _is_suite_of(distro, suite):
+            others = True
+        elif suite.endswith(SECURITY_SUFFIXES):
             security = security or uri.rstrip("/")
         elif "backports" not in suite:
             main = main or uri.rstrip("/")
-    return main, security
+    return main, security, others
+
+
+def _is_suite_of(distro: str, suite: str) -> bool:
+    """Whether a suite is one of a distribution's releases, or of what belongs to one."""
+    name = next((suite.removesuffix(end) for end in SUFFIXES if suite.endswith(end)), suite)
+    known = {release.codename for release in releases(DISTROS[distro]).values()}
+    return name in known or (distro == "debian" and name in DEBIAN_SUITES)
 
 
 def _one_line(line: str, signed_by: str) -> Source:

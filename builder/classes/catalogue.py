@@ -25,6 +25,15 @@ class Overlay:
 
 
 @dataclass(frozen=True)
+class SourceRow:
+    """A row of a class's `sources`; `suites` may hold CODENAME, empty `when` means always."""
+
+    suites: tuple[str, ...]
+    components: tuple[str, ...]
+    when: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class FaiClass:
     """One class: `class.yaml` in our own terms, and the overlay that it came from.
 
@@ -43,6 +52,7 @@ class FaiClass:
     disk_size: int | None
     kernel: Mapping[str, str]
     packages: tuple[str, ...]
+    sources: tuple[SourceRow, ...]
     formats: tuple[str, ...]
     overlay: Overlay
 
@@ -131,6 +141,7 @@ def _fai_class(file: ClassFile, overlay: Overlay) -> FaiClass:
         disk_size=file.disk_size,
         kernel=dict(file.kernel or {}),
         packages=file.packages,
+        sources=tuple(SourceRow(row.suites, row.components, row.when) for row in file.sources),
         formats=file.formats,
         overlay=overlay,
     )
@@ -142,6 +153,7 @@ def _check_references(catalogue: Catalogue, one: FaiClass) -> None:
         "requires": one.requires,
         "conflicts": one.conflicts,
         "defaults": one.defaults,
+        "sources": [name for row in one.sources for name in row.when],
     }
     for field, names in fields.items():
         for name in names:

@@ -30,6 +30,10 @@ FILE = "class.yaml"
 UNITS = {"MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 SIZE = re.compile(r"([1-9][0-9]{0,5})(MiB|GiB|TiB)")
 PACKAGE = r"^[a-z0-9][a-z0-9+.-]+$"
+# What stands for the release's codename in the name of a suite.
+CODENAME = "{codename}"
+SUITE = r"^(\{codename\}|[a-z0-9])[a-z0-9.+/-]*$"
+COMPONENT = r"^[a-z0-9][a-z0-9.+/-]*$"
 # FAI defines these two around all others; their files belong into the base config space.
 FIRST, LAST = "DEFAULT", "LAST"
 
@@ -87,6 +91,21 @@ Kernel = Annotated[
 ]
 
 
+class SourceRow(BaseModel):
+    """Suites or components of the distribution's own archive that a class adds to the image's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    suites: tuple[Annotated[str, StringConstraints(pattern=SUITE)], ...] = ()
+    """Suites to add, such as "{codename}-backports"; without them: all that the image has."""
+    components: Annotated[
+        tuple[Annotated[str, StringConstraints(pattern=COMPONENT)], ...], Field(min_length=1)
+    ]
+    """The components to use of these suites, such as [main, non-free-firmware]."""
+    when: tuple[ClassName, ...] = ()
+    """The row holds only in images that have one of these classes."""
+
+
 class ClassFile(BaseModel):
     """What one FAI class is, and how image names reach it."""
 
@@ -116,6 +135,8 @@ class ClassFile(BaseModel):
     """The kernel's package, one for all architectures or one for each; the last class counts."""
     packages: tuple[PackageName, ...] = ()
     """Packages that an image with this class promises to have."""
+    sources: tuple[SourceRow, ...] = ()
+    """What is added to the image's apt sources."""
     formats: tuple[FormatName, ...] = ()
     """Formats to make if none are asked for; the last class that names any counts."""
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from builder.classes.catalogue import FOLDER, Catalogue, FaiClass
-from builder.classes.model import FILE, FIRST, LAST, Kind
+from builder.classes.model import CODENAME, FILE, FIRST, LAST, Kind
 from builder.errors import UsageError
-from builder.models import DEFAULT_ARCH
+from builder.models import DEFAULT_ARCH, ExtraSource
 from builder.names import Name, codename, did_you_mean, title
 
 # How messages call the kinds that image names have tokens for.
@@ -30,7 +30,8 @@ class ImageSpec:
 
     `classes` is FAI's list from DEFAULT to LAST, most specific last, and `why` says for each what
     brought it; `disk_size` is in bytes; `kernel` is a package, None for an image without one;
-    `packages` are promised, sorted; `formats` are made unless others are asked for.
+    `packages` are promised, sorted; `sources` are what the classes add to the apt sources;
+    `formats` are made unless others are asked for.
     """
 
     name: Name
@@ -42,6 +43,7 @@ class ImageSpec:
     disk_size: int
     kernel: str | None
     packages: tuple[str, ...]
+    sources: tuple[ExtraSource, ...]
     formats: tuple[str, ...]
 
 
@@ -93,7 +95,20 @@ def resolve(catalogue: Catalogue, name: Name) -> ImageSpec:
         disk_size=max(sizes),
         kernel=kernels[-1] if kernels else None,
         packages=tuple(sorted({package for c in chosen for package in c.packages})),
+        sources=_sources(name, chosen),
         formats=formats[-1] if formats else (),
+    )
+
+
+def _sources(name: Name, chosen: list[FaiClass]) -> tuple[ExtraSource, ...]:
+    """What the chosen classes add to the apt sources, for this release."""
+    here = {c.name for c in chosen}
+    rows = [row for c in chosen for row in c.sources if not row.when or here & set(row.when)]
+    return tuple(
+        ExtraSource(
+            tuple(suite.replace(CODENAME, codename(name)) for suite in row.suites), row.components
+        )
+        for row in rows
     )
 
 

@@ -104,7 +104,9 @@ def _debs(arguments: argparse.Namespace, target: guests.Target, folder: Path) ->
             "--reinstall-kernel needs to know the image's kernel",
             hint="name a build, not a file",
         )
-    archive = Archive(paths.cache(), arguments.mirror, arguments.security_mirror)
+    archive = Archive(
+        paths.cache(), arguments.mirror, arguments.security_mirror, target.manifest.distro
+    )
     return kernel_debs(target.manifest, archive, folder)
 
 

@@ -94,7 +94,7 @@ def _request(arguments: argparse.Namespace) -> pipeline.Request:
     return pipeline.Request(
         name=name.series,
         out=Path(arguments.out).absolute(),
-        archive=Archive(paths.cache(), arguments.mirror, arguments.security_mirror),
+        archive=Archive(paths.cache(), arguments.mirror, arguments.security_mirror, name.distro),
         project=paths.project_root(),
         formats=tuple(dict.fromkeys(arguments.format or ())),
         serial=serial,

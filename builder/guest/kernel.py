@@ -7,10 +7,11 @@ from pathlib import Path
 
 from builder.archive.pool import DebCache
 from builder.archive.predict import predict
-from builder.archive.sources import default_sources
+from builder.archive.sources import image_sources
 from builder.errors import InfrastructureError, UsageError
 from builder.install.supplies import Archive
 from builder.manifest.model import Manifest
+from builder.models import ExtraSource
 
 PREFIX = "linux-image-"
 
@@ -26,7 +27,9 @@ def kernel_debs(manifest: Manifest, archive: Archive, folder: Path) -> tuple[Pat
         raise UsageError(
             f"{manifest.name} has no kernel of its own", hint="leave out --reinstall-kernel"
         )
-    root = archive.open(default_sources(manifest.distro, manifest.codename), manifest.arch)
+    used = [ExtraSource((each.suite,), each.components) for each in manifest.build.apt_sources]
+    own = image_sources(manifest.distro, manifest.codename, used)
+    root = archive.open(own, manifest.arch, manifest.distro)
     root.refresh()
     names = [f"{name}={version}" for name, version in kernels.items()]
     found = [each for each in predict(root, names) if each.package.name in kernels]

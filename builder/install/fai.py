@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from builder.errors import BuildError, InfrastructureError
+from builder.errors import BuildError, InfrastructureError, UsageError
 from builder.install.verdict import Finding, judge
 from builder.install.workspace import Workspace
 from builder.progress import Progress
 from builder.run import needs, run
 
 HOSTNAME = "debian"
+PREFERENCES = "etc/apt/preferences.d"
 NFSROOT_MARK = Path("/.THIS_IS_THE_FAI_NFSROOT")
 TASK = re.compile(r"^Calling task_(?P<task>\w+)")
 # dpkg says two lines about each package that it installs.
@@ -58,10 +59,32 @@ def wanted_packages(config: Path, classes: Sequence[str]) -> Wanted:
         words = match["words"].split() if match else []
         if "install" not in words:
             continue
+        if "-t" in words:
+            raise UsageError(
+                f"a package_config asks for a release by release={words[words.index('-t') + 1]},"
+                " which no plan can foresee",
+                hint="pin the packages in files/etc/apt/preferences.d/NAME.pref/CLASS, or name the"
+                " release with each package: PACKAGE/RELEASE",
+            )
         recommends = recommends or "--no-install-recommends" not in words
         chosen = words[words.index("install") + 1 :]
         packages += [word for word in chosen if not word.startswith("-")]
     return Wanted(tuple(dict.fromkeys(packages)), recommends)
+
+
+@needs("fcopy", package="fai-client", purpose="choose the pins of packages as FAI does")
+def preferences(config: Path, classes: Sequence[str], folder: Path) -> Path | None:
+    """The folder of apt's pins that these classes bring, copied below `folder`; None: no pins.
+
+    The hook updatebase.DEFAULT puts the same files into the new system before it installs anything.
+    """
+    if not (config / "files" / PREFERENCES).is_dir():
+        return None
+    run(
+        ["fcopy", "-B", "-i", "-M", "-r", "-t", folder, f"/{PREFERENCES}"],
+        env={"FAI": str(config), "classes": " ".join(classes), "LOGDIR": str(folder)},
+    )
+    return folder / PREFERENCES
 
 
 @needs("fai", package="fai-client", purpose="install images")

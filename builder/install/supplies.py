@@ -18,15 +18,20 @@ BASE_VARIANT = "minbase"
 
 @dataclass(frozen=True)
 class Archive:
-    """Which mirrors to build from (None: this machine's own), and where to keep what they give."""
+    """Which mirrors to build from (None: this machine's own), and where to keep what they give.
+
+    The mirrors are those of `distro`; any other distribution comes from where it does otherwise.
+    """
 
     cache: Cache
     mirror: str | None = None
     security_mirror: str | None = None
+    distro: str = "debian"
 
-    def open(self, own: tuple[sources.Source, ...], arch: str) -> aptroot.AptRoot:
-        """The private apt root for an image's own sources, on the mirrors of this build."""
-        mirrors = sources.host_mirrors(self.mirror, self.security_mirror)
+    def open(self, own: tuple[sources.Source, ...], arch: str, distro: str) -> aptroot.AptRoot:
+        """The private apt root for a distribution's own sources, on the mirrors of this build."""
+        given = (self.mirror, self.security_mirror) if distro == self.distro else (None, None)
+        mirrors = sources.host_mirrors(*given, distro)
         return aptroot.open_root(self.cache.apt, sources.on_mirrors(own, mirrors), arch)
 
 
@@ -62,7 +67,12 @@ def provide(
         asking_tools = workers.submit(tools.recipe, tools_supply.root)
         asking_base = workers.submit(predict.predict, supply.root, ())
         asked = fai.wanted_packages(space.config, spec.classes)
-        candidates = predict.predict(supply.root, asked.packages, recommends=asked.recommends)
+        candidates = predict.predict(
+            supply.root,
+            asked.packages,
+            recommends=asked.recommends,
+            preferences=fai.preferences(space.config, spec.classes, space.scratch / "pins"),
+        )
         tools_recipe, base_packages = asking_tools.result(), asking_base.result()
     base_recipe = rootfs.Recipe(spec.codename, BASE_VARIANT, (), base_packages, epoch)
     kept = archive.cache.rootfs
@@ -98,7 +108,7 @@ def _fetch(
 def _tools_supply(archive: Archive, supply: pool.Supply, space: Workspace) -> pool.Supply:
     """What the tools tree is made from: often the image's own supply."""
     own = sources.default_sources(tools.DISTRO, tools.SUITE)
-    root = archive.open(own, aptroot.native_arch())
+    root = archive.open(own, aptroot.native_arch(), tools.DISTRO)
     if root == supply.root:
         return supply
     return pool.open_supply(root, space.root / "supply-tools", space.pool)

@@ -148,7 +148,7 @@ def test_no_network(forge: Forge) -> None:
     only_root("take the network away")
     running = replace(forge, prefix=("unshare", "--net", "--")).build()
     assert running.process.returncode == 4, running.text
-    assert "fai-forge: the package indexes could not be fetched and verified\n" in running.text
+    assert "cannot be reached: Could not resolve" in running.text
     assert "Check the network" in running.text
     assert "Fetching packages" not in running.text
     assert forge.left() == []
@@ -157,5 +157,5 @@ def test_no_network(forge: Forge) -> None:
 def test_a_mirror_that_is_not_there(forge: Forge) -> None:
     running = forge.build("--mirror", "http://127.0.0.1:1/debian")
     assert running.process.returncode == 4, running.text
-    assert "fai-forge: the package indexes could not be fetched and verified\n" in running.text
+    assert "fai-forge: the archive http://127.0.0.1:1/debian cannot be reached: " in running.text
     assert forge.left() == []

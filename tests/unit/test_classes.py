@@ -409,6 +409,54 @@ def test_overlays_are_the_folders_of_classes(write: Write, tmp_path: Path) -> No
         own_overlays(tmp_path / "nowhere")
 
 
+# Rows of sources that hold always, in Debian only, and where either of two classes is.
+SOURCES = """
+BACKPORTS: {kind: role, token: backports, order: 720, sources: [
+    {suites: ["{codename}-backports"], components: [main]}]}
+FIRMWARE:  {kind: role, token: firmware, order: 710, sources: [
+    {components: [non-free-firmware], when: [DEBIAN]},
+    {components: [restricted], when: [UBUNTU, PROXMOX]}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "sources"),
+    [
+        ("debian-13", []),
+        ("debian-13-backports", [(("trixie-backports",), ("main",))]),
+        ("ubuntu-2404-backports", [(("noble-backports",), ("main",))]),
+        ("ubuntu-2404-firmware", [((), ("restricted",))]),
+        (
+            "debian-12-backports-firmware",
+            [((), ("non-free-firmware",)), (("bookworm-backports",), ("main",))],
+        ),
+        ("debian-13-firmware-proxmox", [((), ("non-free-firmware",)), ((), ("restricted",))]),
+    ],
+)
+def test_sources_of_the_release_and_the_classes(
+    write: Write, name: str, sources: list[tuple[tuple[str, ...], tuple[str, ...]]]
+) -> None:
+    spec = resolve(load(write(HOUSE + SOURCES)), parse(name))
+    assert [(each.suites, each.components) for each in spec.sources] == sources
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("{suites: [x]}", "the field sources.0.components is missing"),
+        ("{components: []}", "the field sources.0.components is []"),
+        ("{components: [main], suites: ['{release}-x']}", "the field sources.0.suites.0 is"),
+        ("{components: ['a b']}", "the field sources.0.components.0 is 'a b'"),
+        ("{components: [main], uri: x}", "there is no field sources.0.uri"),
+        ("{components: [main], when: [NOBODY]}", "the class NOBODY, which nobody has"),
+    ],
+)
+def test_rows_of_sources_that_are_wrong(write: Write, row: str, message: str) -> None:
+    bad = f"BAD: {{kind: role, token: bad, order: 700, sources: [{row}]}}"
+    with pytest.raises(UsageError, match=re.escape(message)):
+        load(write(HOUSE + bad))
+
+
 @pytest.mark.parametrize(
     ("text", "size"), [("1MiB", 2**20), ("512MiB", 2**29), ("2GiB", 2**31), ("3TiB", 3 * 2**40)]
 )

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from builder.errors import BuildError, InfrastructureError
+from builder.errors import BuildError, InfrastructureError, UsageError
 from builder.install import fai as module
-from builder.install.fai import dirinstall, version, wanted_packages
+from builder.install.fai import dirinstall, preferences, version, wanted_packages
 from builder.install.workspace import Workspace
 from builder.run import Completed
 
@@ -66,6 +66,28 @@ def test_one_kind_with_recommends_is_enough(monkeypatch: pytest.MonkeyPatch) -> 
 def test_no_packages_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     prints(monkeypatch, "install_packages: executing chroot /x apt-get clean\n")
     assert wanted_packages(Path("/cfg"), ()).packages == ()
+
+
+def test_a_release_for_some_packages_cannot_be_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = "install_packages: executing chroot /x apt-get -y install -t trixie-backports git\n"
+    prints(monkeypatch, DRY_RUN + more)
+    with pytest.raises(UsageError, match="release=trixie-backports") as caught:
+        wanted_packages(Path("/cfg"), ())
+    assert "preferences.d" in caught.value.hint
+
+
+def test_the_pins_are_those_that_fai_would_copy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls = list[dict[str, Any]]()
+    monkeypatch.setattr(module, "run", lambda argv, **more: calls.append({"argv": argv, **more}))
+    assert preferences(tmp_path, ("DEFAULT",), tmp_path / "pins") is None
+    assert calls == []
+    (tmp_path / "files/etc/apt/preferences.d").mkdir(parents=True)
+    folder = preferences(tmp_path, ("DEFAULT", "BACKPORTS"), tmp_path / "pins")
+    assert folder == tmp_path / "pins/etc/apt/preferences.d"
+    assert calls[0]["argv"][-3:] == ["-t", tmp_path / "pins", "/etc/apt/preferences.d"]
+    assert calls[0]["env"]["classes"] == "DEFAULT BACKPORTS"
 
 
 class Shown:

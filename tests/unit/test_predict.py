@@ -106,6 +106,9 @@ def test_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
     found = predict(ROOT, ["nano"], recommends=True)
     assert calls[0][-4:] == ["?essential", "?priority(required)", "apt", "nano"]
     assert "APT::Install-Recommends=true" in calls[0]
+    assert not any("Preferences" in word for word in calls[0])
+    predict(ROOT, ["nano"], preferences=Path("/pins"))
+    assert "Dir::Etc::PreferencesParts=/pins" in calls[2]
     # The versions that apt chose are asked for, not just the names.
     assert "bsdutils=1:2.41.5-0" in calls[1]
     assert [each.package.key for each in found] == [

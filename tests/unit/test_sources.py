@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from debian.deb822 import Deb822
 from builder.archive import sources
 from builder.archive.sources import Mirrors, Source
 from builder.errors import InfrastructureError, UsageError
+from builder.models import ExtraSource
 from builder.run import Completed
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -149,3 +151,94 @@ def test_a_missing_keyring_names_its_package(
     with pytest.raises(InfrastructureError, match="is missing") as caught:
         sources.keyring("debian")
     assert caught.value.hint == "apt-get install the-keyring"
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release whose default sources are MAIN and SECURITY."""
+    known = functools.cache(lambda _distro, _suite: (MAIN, SECURITY))
+    monkeypatch.setattr(sources, "default_sources", known)
+
+
+def added(*rows: tuple[str, str]) -> list[tuple[str, str, str]]:
+    """URI, suites and components of an image whose classes add these suites and components."""
+    extra = [ExtraSource(tuple(suites.split()), tuple(words.split())) for suites, words in rows]
+    found = sources.image_sources("debian", "trixie", extra)
+    assert {each.signed_by for each in found} == {KEYRING}
+    return [
+        (each.uri.rpartition("/")[2], " ".join(each.suites), " ".join(each.components))
+        for each in found
+    ]
+
+
+@pytest.mark.usefixtures("own")
+def test_an_image_has_the_default_sources() -> None:
+    assert sources.image_sources("debian", "trixie", ()) == (MAIN, SECURITY)
+
+
+@pytest.mark.usefixtures("own")
+def test_a_suite_comes_from_the_archive_that_has_it() -> None:
+    assert added(("trixie-backports", "main")) == [
+        ("debian", "trixie trixie-updates trixie-backports", "main"),
+        ("security", "trixie-security", "main"),
+    ]
+    assert added(("trixie-backports experimental-security", "main contrib")) == [
+        ("debian", "trixie trixie-updates", "main"),
+        ("security", "trixie-security", "main"),
+        ("debian", "trixie-backports", "main contrib"),
+        ("security", "experimental-security", "main contrib"),
+    ]
+
+
+@pytest.mark.usefixtures("own")
+def test_components_are_added_to_every_suite() -> None:
+    everywhere = [
+        ("debian", "trixie trixie-updates", "main non-free-firmware"),
+        ("security", "trixie-security", "main non-free-firmware"),
+    ]
+    assert added(("", "main non-free-firmware")) == everywhere
+    assert added(("", "non-free-firmware"), ("", "non-free-firmware main")) == everywhere
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize("order", [1, -1])
+def test_also_to_those_that_another_class_adds(order: int) -> None:
+    rows = (("trixie-backports", "main"), ("", "non-free-firmware"))
+    assert added(*rows[::order])[0] == (
+        "debian",
+        "trixie trixie-updates trixie-backports",
+        "main non-free-firmware",
+    )
+
+
+@pytest.mark.usefixtures("own")
+def test_no_suite_is_there_twice() -> None:
+    """Debian #942326: backports stood in sources.list twice."""
+    twice = added(("trixie-backports", "main"), ("trixie-backports trixie", "main contrib"))
+    assert twice == [
+        ("debian", "trixie trixie-backports", "main contrib"),
+        ("debian", "trixie-updates", "main"),
+        ("security", "trixie-security", "main"),
+    ]
+
+
+UBUNTU_TARGETS = """\
+http://near.invalid/ubuntu|noble|main
+http://near.invalid/ubuntu|noble-security|main
+http://other.invalid/repo|noble-pgdg|main
+"""
+
+
+def test_the_mirrors_are_those_of_the_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
+    says(monkeypatch, f"http://near.invalid/debian|stable-updates|main\n{UBUNTU_TARGETS}")
+    near = Mirrors("http://near.invalid/ubuntu", "http://near.invalid/ubuntu")
+    assert sources.host_mirrors(distro="ubuntu") == near
+    assert sources.host_mirrors(distro="debian") == Mirrors("http://near.invalid/debian", None)
+
+
+def test_without_a_mirror_of_it_a_distribution_has_its_own_archive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    says(monkeypatch, TARGETS)
+    assert sources.host_mirrors(distro="ubuntu") == sources.OWN_ARCHIVE
+    assert sources.on_mirrors((MAIN, SECURITY), sources.OWN_ARCHIVE) == (MAIN, SECURITY)

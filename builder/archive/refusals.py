@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Why an archive's indexes cannot be used: what apt printed, or a Release file says, in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from debian.deb822 import Deb822
+
+from builder.errors import ForgeError, InfrastructureError, UsageError
+
+TRY_AGAIN = "Check the network and the mirror (or give another one with --mirror), then try again."
+# What apt-get update says of a suite that is not there, and of an archive that does not answer.
+NO_SUITE = re.compile(
+    r"^E: The repository '\S+ (?P<suite>\S+) Release' does(?: not| no longer) have a Release file",
+    re.M,
+)
+UNREACHABLE = re.compile(
+    r"^E: Failed to fetch (?P<uri>\S+?)/dists/\S+  (?P<why>Could not (?:connect|resolve) .*?)\.?$",
+    re.M,
+)
+
+
+def _no_suite(found: re.Match[str]) -> ForgeError:
+    return UsageError(
+        f"the archive has no suite {found['suite']}",
+        hint="leave out the role that adds it (sources: in its class.yaml), or give a mirror that"
+        " has it (--mirror)",
+    )
+
+
+def _unreachable(found: re.Match[str]) -> ForgeError:
+    return InfrastructureError(
+        f"the archive {found['uri']} cannot be reached: {found['why']}", hint=TRY_AGAIN
+    )
+
+
+# The first pattern that is found in apt's output gives the error.
+COMPLAINTS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], ForgeError]], ...] = (
+    (NO_SUITE, _no_suite),
+    (UNREACHABLE, _unreachable),
+)
+
+
+def refused(output: str) -> ForgeError:
+    """The error for a refresh that failed with this output of apt."""
+    for pattern, error in COMPLAINTS:
+        if found := pattern.search(output):
+            return error(found)
+    return InfrastructureError(
+        "the package indexes could not be fetched and verified",
+        hint=f"apt said:\n{output.strip()}\n{TRY_AGAIN}",
+    )
+
+
+def check_offers(release: Deb822, suite: str, components: Sequence[str], arch: str) -> None:
+    """The suite has the architecture and the components; apt would only take note if it has not.
+
+    `release` is the suite's Release file. Raises UsageError.
+    """
+    arches = release.get("Architectures", "").split()
+    # The security archive writes "updates/main".
+    offered = [word.rpartition("/")[2] for word in release.get("Components", "").split()]
+    if arches and arch not in arches:
+        raise UsageError(
+            f"the archive's {suite} has nothing for {arch}",
+            hint=f"it has {', '.join(word for word in arches if word != 'all')}",
+        )
+    for component in components:
+        if offered and component not in offered:
+            raise UsageError(
+                f"the archive's {suite} has no component {component}",
+                hint=f"it has {', '.join(offered)}; a class adds others with sources: in its"
+                " class.yaml",
+            )

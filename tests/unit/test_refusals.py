@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What apt and Release files say against an archive, in one sentence each."""
+
+from __future__ import annotations
+
+import pytest
+from debian.deb822 import Deb822
+
+from builder.archive.refusals import check_offers, refused
+from builder.errors import InfrastructureError, UsageError
+
+# Each as apt 2.6 and 3.0 print it.
+NO_SUITE = """\
+Err:3 http://near.invalid/debian forky-backports Release
+  404  Not Found [IP: 203.0.113.80 80]
+Reading package lists...
+E: The repository 'http://near.invalid/debian forky-backports Release' does not have a Release file.
+"""
+REFUSED = """\
+Err:1 http://near.invalid/ubuntu noble InRelease
+  Could not connect to near.invalid:80 (203.0.113.80). - connect (111: Connection refused)
+E: Failed to fetch http://near.invalid/ubuntu/dists/noble/InRelease  Could not connect to \
+near.invalid:80 (203.0.113.80). - connect (111: Connection refused)
+E: Some index files failed to download. They have been ignored, or old ones used instead.
+"""
+UNRESOLVED = """\
+E: Failed to fetch https://near.invalid/x/dists/noble/InRelease  Could not resolve 'near.invalid'
+"""
+UNSIGNED = "E: The repository 'http://near.invalid/debian trixie InRelease' is not signed.\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "message"),
+    [
+        (NO_SUITE, UsageError, "the archive has no suite forky-backports"),
+        (
+            NO_SUITE.replace("does not", "does no longer"),
+            UsageError,
+            "the archive has no suite forky-backports",
+        ),
+        (
+            REFUSED,
+            InfrastructureError,
+            "the archive http://near.invalid/ubuntu cannot be reached: Could not connect to"
+            " near.invalid:80 (203.0.113.80). - connect (111: Connection refused)",
+        ),
+        (
+            UNRESOLVED,
+            InfrastructureError,
+            "the archive https://near.invalid/x cannot be reached: Could not resolve"
+            " 'near.invalid'",
+        ),
+        (
+            UNSIGNED,
+            InfrastructureError,
+            "the package indexes could not be fetched and verified",
+        ),
+    ],
+)
+def test_what_apt_says(said: str, kind: type[Exception], message: str) -> None:
+    error = refused(said)
+    assert type(error) is kind
+    assert error.message == message
+    assert "--mirror" in error.hint
+
+
+RELEASE = Deb822(
+    "Architectures: all amd64 arm64\nComponents: updates/main updates/non-free-firmware\n"
+)
+
+
+def test_a_suite_that_has_all() -> None:
+    check_offers(RELEASE, "bookworm-security", ("main", "non-free-firmware"), "arm64")
+    check_offers(Deb822(""), "flat", ("main",), "arm64")
+
+
+def test_an_architecture_that_a_release_lacks() -> None:
+    with pytest.raises(UsageError, match=r"bookworm-security has nothing for riscv64$") as caught:
+        check_offers(RELEASE, "bookworm-security", ("main",), "riscv64")
+    assert caught.value.hint == "it has amd64, arm64"
+
+
+def test_a_component_that_a_suite_lacks() -> None:
+    with pytest.raises(UsageError, match=r"bookworm-security has no component universe$") as caught:
+        check_offers(RELEASE, "bookworm-security", ("main", "universe"), "amd64")
+    assert "main, non-free-firmware" in caught.value.hint
