@@ -42,6 +42,11 @@ class Cache:
         return self.root / "debs"
 
     @property
+    def keyrings(self) -> Path:
+        """Keyrings of distributions that this machine has no package of."""
+        return self.root / "keyrings"
+
+    @property
     def rootfs(self) -> Path:
         """Base files and tools trees."""
         return self.root / "rootfs"

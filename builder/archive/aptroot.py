@@ -14,7 +14,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -122,13 +122,18 @@ class AptRoot:
             yield
 
 
-def open_root(cache: Path, sources: tuple[Source, ...], arch: str) -> AptRoot:
+def open_root(
+    cache: Path, sources: tuple[Source, ...], arch: str, keyring: Path | None = None
+) -> AptRoot:
     """The private apt root for these sources and this architecture, made where it is missing.
 
     Roots live below `cache` under a digest of what they are for, shared by all images that use
-    the same sources.
+    the same sources. `keyring` verifies them if it is not where the sources say.
     """
-    text = render(sources)
+    trusted = [
+        each if keyring is None else replace(each, signed_by=str(keyring)) for each in sources
+    ]
+    text = render(tuple(trusted))
     key = hashlib.sha256(f"{arch}\n{text}".encode()).hexdigest()[:16]
     root = AptRoot(cache / key, arch, sources)
     for folder in FOLDERS:

@@ -79,14 +79,8 @@ def render(sources: tuple[Source, ...]) -> str:
 
 
 def keyring(distro: str) -> str:
-    """The keyring file of a distribution; an error names the package that has it."""
-    try:
-        path, package = KEYRINGS[distro]
-    except KeyError:
-        raise UsageError(
-            f"no keyring is known for the distribution {distro}",
-            hint=f"images can be built for: {', '.join(KEYRINGS)}",
-        ) from None
+    """A distribution's keyring file on this machine; an error names the package that has it."""
+    path, package = _keyring(distro)
     if not Path(path).exists():
         raise InfrastructureError(
             f"the keyring {path} is missing, so nothing of {distro} can be verified",
@@ -95,11 +89,22 @@ def keyring(distro: str) -> str:
     return path
 
 
+def _keyring(distro: str) -> tuple[str, str]:
+    """The path and the package of a distribution's keyring."""
+    try:
+        return KEYRINGS[distro]
+    except KeyError:
+        raise UsageError(
+            f"no keyring is known for the distribution {distro}",
+            hint=f"images can be built for: {', '.join(KEYRINGS)}",
+        ) from None
+
+
 @cache
 @needs("mmdebstrap", package="mmdebstrap", purpose="make base files and the tools tree")
 def default_sources(distro: str, suite: str) -> tuple[Source, ...]:
     """The sources that mmdebstrap gives to a system of `suite` when it is told none."""
-    signed_by = keyring(distro)
+    signed_by, _ = _keyring(distro)
     with tempfile.TemporaryDirectory(prefix="fai-forge-") as folder:
         # Nothing is downloaded: of all that mmdebstrap does, only writing the sources is left.
         run(

@@ -81,8 +81,8 @@ def preferences(config: Path, classes: Sequence[str], folder: Path) -> Path | No
     if not (config / "files" / PREFERENCES).is_dir():
         return None
     run(
-        ["fcopy", "-B", "-i", "-M", "-r", "-t", folder, f"/{PREFERENCES}"],
-        env={"FAI": str(config), "classes": " ".join(classes), "LOGDIR": str(folder)},
+        ["fcopy", "-B", "-i", "-r", "-t", folder, f"/{PREFERENCES}"],
+        env={"FAI": str(config), "classes": " ".join(classes)},
     )
     return folder / PREFERENCES
 

@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
-from builder.archive import aptroot, pool, predict, sources
+from builder.archive import aptroot, keyrings, pool, predict, sources
 from builder.classes import ImageSpec
+from builder.errors import InfrastructureError
 from builder.install import fai, rootfs, tools
 from builder.install.workspace import Workspace
 from builder.paths import Cache
@@ -32,7 +34,24 @@ class Archive:
         """The private apt root for a distribution's own sources, on the mirrors of this build."""
         given = (self.mirror, self.security_mirror) if distro == self.distro else (None, None)
         mirrors = sources.host_mirrors(*given, distro)
-        return aptroot.open_root(self.cache.apt, sources.on_mirrors(own, mirrors), arch)
+        mirrored = sources.on_mirrors(own, mirrors)
+        return aptroot.open_root(self.cache.apt, mirrored, arch, self._keyring(distro))
+
+    def _keyring(self, distro: str) -> Path | None:
+        """The keyring of a distribution if it is not where it belongs on this machine."""
+        try:
+            sources.keyring(distro)
+        except InfrastructureError:
+            if distro == tools.DISTRO:
+                raise
+        else:
+            return None
+        root = self.open(
+            sources.default_sources(tools.DISTRO, tools.SUITE), aptroot.native_arch(), tools.DISTRO
+        )
+        return keyrings.borrow(
+            distro, root, pool.DebCache(self.cache.debs), self.cache.keyrings / distro
+        )
 
 
 @dataclass(frozen=True)

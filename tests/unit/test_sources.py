@@ -128,7 +128,6 @@ def test_what_mmdebstrap_writes(monkeypatch: pytest.MonkeyPatch) -> None:
         return Completed(tuple(argv), 0, "")
 
     monkeypatch.setattr(sources, "run", written)
-    monkeypatch.setattr(sources, "keyring", lambda _distro: KEYRING)
     monkeypatch.setattr("builder.run.Tool.path", lambda _self: "/usr/bin/true")
     assert sources.default_sources("debian", "trixie") == (MAIN, SECURITY)
 
