@@ -76,6 +76,7 @@ def _call(arguments: argparse.Namespace) -> int:
                 arch=target.arch,
                 firmware=kind,
                 accel=arguments.accel,
+                login=target.login,
                 timeout_factor=arguments.timeout_factor,
                 tests=tests,
                 debs=debs,

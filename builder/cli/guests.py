@@ -13,6 +13,7 @@ from builder.cli import common
 from builder.errors import UsageError
 from builder.guest.accel import AUTO, CHOICES
 from builder.guest.domain import machine
+from builder.guest.guest import CLOUD_INIT, CREDENTIALS, LOGINS
 from builder.manifest import document
 from builder.manifest.model import Manifest
 from builder.models import ARCHES, DEFAULT_ARCH
@@ -23,10 +24,14 @@ BOOTABLE = (".qcow2", ".zlib.qcow2", ".raw")
 
 @dataclass(frozen=True)
 class Target:
-    """A disk to boot; `built` and `manifest` are there if it is a build of ours."""
+    """A disk to boot; `built` and `manifest` are there if it is a build of ours.
+
+    `login` is the way in: by cloud-init if the image has it, else by systemd credentials.
+    """
 
     image: Path
     arch: str
+    login: str
     built: Built | None = None
     manifest: Manifest | None = None
 
@@ -50,6 +55,11 @@ def add_guest(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="multiplies all time limits, for slow machines",
     )
+    parser.add_argument(
+        "--login",
+        choices=LOGINS,
+        help="the way into a FILE without cloud-init is credentials (default: cloud-init)",
+    )
     common.add_out(parser)
 
 
@@ -60,15 +70,24 @@ def find(arguments: argparse.Namespace) -> Target:
     if "/" in arguments.image or path.is_file():
         if not path.is_file():
             raise UsageError(f"there is no file {path}", hint="name a disk image, or an image")
-        return Target(path.absolute(), arguments.arch or DEFAULT_ARCH)
+        return Target(
+            path.absolute(), arguments.arch or DEFAULT_ARCH, arguments.login or CLOUD_INIT
+        )
     built = common.builds(arguments).find(names.parse(arguments.image))
     manifest = document.load(built.manifest)
+    login = arguments.login or login_of(manifest)
     for suffix in BOOTABLE:
         if built.file(suffix).exists():
-            return Target(built.file(suffix), manifest.arch, built, manifest)
+            return Target(built.file(suffix), manifest.arch, login, built, manifest)
     raise UsageError(
         f"{built} has no format that can be booted", hint="build it with --format qcow2"
     )
+
+
+def login_of(manifest: Manifest) -> str:
+    """The way into an image with these packages."""
+    has_cloud_init = any(each.name == "cloud-init" for each in manifest.packages)
+    return CLOUD_INIT if has_cloud_init else CREDENTIALS
 
 
 def firmware_kinds(arch: str) -> tuple[str, ...]:

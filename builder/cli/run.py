@@ -38,6 +38,7 @@ def _call(arguments: argparse.Namespace) -> int:
         arch=target.arch,
         firmware=arguments.firmware,
         accel=arguments.accel,
+        login=target.login,
         timeout_factor=arguments.timeout_factor,
     ) as guest:
         command = guest.ssh_command()

@@ -19,7 +19,8 @@ from builder.errors import CheckError, InfrastructureError
 from builder.guest import accel as acceleration
 from builder.guest import domain, ssh
 from builder.guest.console import ROTATED
-from builder.guest.guest import Guest, Timeouts
+from builder.guest.credentials import oem_strings
+from builder.guest.guest import CLOUD_INIT, Guest, Timeouts
 from builder.guest.hypervisor import Hypervisor, hypervisor
 from builder.guest.overlay import copy_nvram, make_overlay
 from builder.guest.seed import write_seed
@@ -40,6 +41,7 @@ class _Order:
     image: Path
     arch: str
     firmware: str
+    login: str
     console: Path
     timeout_factor: float
     grow_mib: int
@@ -52,6 +54,7 @@ def boot(
     arch: str = DEFAULT_ARCH,
     firmware: str = "bios",
     accel: str = acceleration.AUTO,
+    login: str = CLOUD_INIT,
     report_dir: Path | None = None,
     work_dir: Path | None = None,
     timeout_factor: float = 1.0,
@@ -59,6 +62,8 @@ def boot(
     keep: bool = False,
 ) -> Iterator[Guest]:
     """Boot `image` and yield the guest when it is ready; nothing of it is left behind.
+
+    `login` is one of `builder.guest.guest.LOGINS`, the way in.
 
     The image is never written to: the guest has an overlay, `grow_mib` MiB larger. The console is
     kept as `console-FIRMWARE.log` in `report_dir` (default: the run's own folder, which `keep`
@@ -77,6 +82,7 @@ def boot(
             image.resolve(),
             arch,
             firmware,
+            login,
             reports / f"console-{firmware}.log",
             timeout_factor,
             grow_mib,
@@ -130,13 +136,15 @@ def _start(order: _Order, accel: str, folder: Path, host: Hypervisor) -> Guest:
         (folder / name).unlink(missing_ok=True)
     make_overlay(order.image, folder / "disk.qcow2", order.grow_mib)
     key, run_id = ssh.ClientKey.fresh(), uuid4()
+    by_seed = order.login == CLOUD_INIT
     spec = domain.GuestSpec(
         name=f"fai-forge-{order.image.name.split('.')[0]}-{run_id.hex[:8]}",
         arch=order.arch,
         firmware=order.firmware,
         accel=accel,
         disk=folder / "disk.qcow2",
-        seed=write_seed(folder, f"fai-forge-{run_id}", key.public),
+        seed=write_seed(folder, f"fai-forge-{run_id}", key.public) if by_seed else None,
+        oem_strings=() if by_seed else oem_strings(key.public),
         nvram=copy_nvram(domain.firmware(order.arch, order.firmware), folder),
         console=order.console,
         ssh_port=_free_port(),
@@ -145,7 +153,8 @@ def _start(order: _Order, accel: str, folder: Path, host: Hypervisor) -> Guest:
     (folder / "domain.xml").write_text(xml)
     log.info("start %s (%s, %s)", spec.name, spec.firmware, accel)
     running = host.start(spec.name, xml)
-    return Guest(spec, running, key, Timeouts.of(accel, order.timeout_factor))
+    limits = Timeouts.of(accel, order.timeout_factor)
+    return Guest(spec, running, key, limits, order.login)
 
 
 def _free_port() -> int:

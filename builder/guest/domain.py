@@ -95,7 +95,10 @@ MACHINES: dict[str, Machine] = {
 
 @dataclass(frozen=True)
 class GuestSpec:
-    """All that varies from one domain to another; paths are absolute, `ssh_port` is the host's."""
+    """All that varies from one domain to another; paths are absolute, `ssh_port` is the host's.
+
+    The way in is a `seed` for cloud-init, or `oem_strings` with credentials for systemd.
+    """
 
     name: str
     arch: str
@@ -106,6 +109,7 @@ class GuestSpec:
     nvram: Path | None
     console: Path
     ssh_port: int
+    oem_strings: tuple[str, ...] = ()
     memory_mib: int = MEMORY_MIB
 
     @property

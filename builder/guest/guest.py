@@ -19,6 +19,14 @@ from builder.guest.hypervisor import Domain
 from builder.guest.ssh import Answer
 
 POLL_SECONDS = 0.5
+# The ways in: a seed for cloud-init, or credentials for systemd where an image has no cloud-init.
+CLOUD_INIT, CREDENTIALS = "cloud-init", "credentials"
+LOGINS = (CLOUD_INIT, CREDENTIALS)
+# What says that everything is done that a start has to do.
+SETTLING = {
+    CLOUD_INIT: ("systemctl is-system-running --wait", "cloud-init status --wait"),
+    CREDENTIALS: ("systemctl is-system-running --wait",),
+}
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,16 @@ class Guest:
     Whatever the guest fails to do in its time is a CheckError whose hint shows the console's end.
     """
 
-    def __init__(self, spec: GuestSpec, running: Domain, key: ssh.ClientKey, limits: Timeouts):
+    def __init__(
+        self,
+        spec: GuestSpec,
+        running: Domain,
+        key: ssh.ClientKey,
+        limits: Timeouts,
+        login: str = CLOUD_INIT,
+    ):
         self.spec = spec
+        self.login = login
         self.domain = running
         self.limits = limits
         self.started = time.time()
@@ -222,8 +238,8 @@ class Guest:
         return True
 
     def _settle(self) -> None:
-        """Wait until systemd and cloud-init have done all they have to do at a start."""
-        for command in ("systemctl is-system-running --wait", "cloud-init status --wait"):
+        """Wait until systemd, and cloud-init if it is there, have done all of a start."""
+        for command in SETTLING[self.login]:
             ssh.execute(self.ssh(), command, self.limits.settled)
 
     def _order(self, command: str) -> None:

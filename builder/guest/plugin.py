@@ -23,7 +23,7 @@ import pytest
 from builder.errors import ForgeError, InfrastructureError
 from builder.guest.accel import AUTO, CHOICES
 from builder.guest.boot import boot
-from builder.guest.guest import Guest
+from builder.guest.guest import CLOUD_INIT, LOGINS, Guest
 from builder.models import DEFAULT_ARCH
 
 # sysexits.h's EX_TEMPFAIL; pytest itself uses 0 to 5.
@@ -51,6 +51,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     group.addoption("--arch", default=DEFAULT_ARCH, help="its architecture, as Debian calls it")
     group.addoption("--firmware", default="bios", help="bios, uefi or secureboot")
     group.addoption("--accel", default=AUTO, choices=CHOICES, help="kvm, tcg, or what works")
+    group.addoption("--login", default=CLOUD_INIT, choices=LOGINS, help="the way in")
     group.addoption("--timeout-factor", type=float, default=1.0, help="multiplies time limits")
     group.addoption("--report-dir", type=Path, help="where the console log is kept")
     group.addoption(
@@ -65,6 +66,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the mark, and end with our parent where one is named."""
     config.addinivalue_line("markers", "needs_deb: runs only where --deb names packages")
+    config.addinivalue_line("markers", "needs_cloud_init: is about images that have cloud-init")
     config.addinivalue_line(
         "markers", f"guest_stage(name): when to run; one of {', '.join(STAGES)}"
     )
@@ -82,15 +84,20 @@ def _follow(parent: int) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Order the tests by stage, and leave their order within a stage as it is.
 
-    Tests that need packages, where none are given, are not part of the session at all.
+    Tests that need packages, where none are given, are not part of the session at all; nor are
+    those about cloud-init where the image has none.
     """
 
     def stage(item: pytest.Item) -> int:
         mark = item.get_closest_marker("guest_stage")
         return STAGES.index(mark.args[0] if mark else "settled")
 
-    if not config.getoption("--deb"):
-        surplus = [item for item in items if item.get_closest_marker("needs_deb")]
+    wanted = {
+        "needs_deb": bool(config.getoption("--deb")),
+        "needs_cloud_init": config.getoption("--login") == CLOUD_INIT,
+    }
+    for mark in (mark for mark, there in wanted.items() if not there):
+        surplus = [item for item in items if item.get_closest_marker(mark)]
         config.hook.pytest_deselected(items=surplus)
         items[:] = [item for item in items if item not in surplus]
     items.sort(key=stage)
@@ -122,6 +129,7 @@ def guest(
             arch=option("--arch"),
             firmware=option("--firmware"),
             accel=option("--accel"),
+            login=option("--login"),
             report_dir=option("--report-dir"),
             timeout_factor=option("--timeout-factor"),
         ) as booted:

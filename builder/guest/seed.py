@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The way in: a NoCloud seed, a small vfat disk from which cloud-init takes one SSH key.
+"""The way in by cloud-init: a NoCloud seed, a small vfat disk with one SSH key.
 
 Nothing else about the image is changed: no network configuration, no packages, no host keys.
 Source: https://docs.cloud-init.io/en/latest/reference/datasources/nocloud.html

@@ -20,6 +20,7 @@ from pathlib import Path
 from builder.errors import CheckError, InfrastructureError, UsageError
 from builder.guest.accel import AUTO
 from builder.guest.domain import firmware as firmware_row
+from builder.guest.guest import CLOUD_INIT
 from builder.guest.plugin import INFRASTRUCTURE_EXIT, MODULE_PROPERTY, PARENT_VARIABLE
 from builder.models import DEFAULT_ARCH
 from builder.paths import CACHE_VARIABLE, cache
@@ -96,6 +97,7 @@ def verdict(
     arch: str = DEFAULT_ARCH,
     firmware: str = "bios",
     accel: str = AUTO,
+    login: str = CLOUD_INIT,
     timeout_factor: float = 1.0,
     tests: Sequence[Path] = (),
     debs: Sequence[Path] = (),
@@ -123,6 +125,7 @@ def verdict(
         *("-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", BASE_TESTS),
         *("--strict-markers", "--import-mode=importlib", "-v", "-ra", "--tb=short"),
         *("--image", image.resolve(), "--arch", arch, "--firmware", firmware, "--accel", accel),
+        *("--login", login),
         *("--timeout-factor", str(timeout_factor), "--report-dir", report_dir),
         *(word for deb in debs for word in ("--deb", deb.resolve())),
         f"--junitxml={report_dir / f'boot-{firmware}.xml'}",

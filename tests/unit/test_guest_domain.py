@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from builder.errors import InfrastructureError, UsageError
-from builder.guest import domain
+from builder.guest import credentials, domain, ssh
 
 QEMU = "{http://libvirt.org/schemas/domain/qemu/1.0}"
 
@@ -27,6 +28,34 @@ def spec(firmware: str = "bios", accel: str = "tcg", name: str = "g") -> domain.
         console=Path("/run/console.log"),
         ssh_port=2222,
     )
+
+
+def test_credentials_are_oem_strings_of_the_smbios() -> None:
+    strings = credentials.oem_strings("ssh-ed25519 AAAA run")
+    root = tree(dataclasses.replace(spec("uefi"), seed=None, oem_strings=strings))
+    assert tuple(entry.text for entry in root.findall("sysinfo/oemStrings/entry")) == strings
+    smbios = root.find("os/smbios")
+    assert smbios is not None
+    assert smbios.get("mode") == "sysinfo"
+    assert len(root.findall("devices/disk")) == 1
+
+
+def test_without_credentials_the_smbios_is_the_emulators() -> None:
+    root = tree(spec())
+    assert root.find("sysinfo") is None
+    assert root.find("os/smbios") is None
+
+
+def test_a_credential_is_what_systemd_reads() -> None:
+    first, *_ = credentials.oem_strings("ssh-ed25519 AAAA run")
+    name, _, text = first.partition("=")
+    assert name == "io.systemd.credential.binary:ssh.authorized_keys.root"
+    assert base64.b64decode(text) == b"ssh-ed25519 AAAA run\n"
+
+
+def test_host_keys_are_printed_as_they_are_looked_for() -> None:
+    service = credentials.credentials("k")[f"systemd.extra-unit.{credentials.UNIT}"]
+    assert service.index(ssh.KEYS_BEGIN) < service.index("_key.pub") < service.index(ssh.KEYS_END)
 
 
 def tree(one: domain.GuestSpec, privileged: bool = False) -> ET.Element:

@@ -78,9 +78,10 @@ def test_emulation_gets_more_time_and_a_person_may_give_more() -> None:
     assert patient.poweroff == 2 * tcg.poweroff
 
 
-def item(name: str, stage: str | None = None, needs_deb: bool = False) -> Any:
+def item(name: str, stage: str | None = None, mark: str | None = None) -> Any:
     marks = {"guest_stage": SimpleNamespace(args=(stage,)) if stage else None}
-    marks["needs_deb"] = SimpleNamespace(args=()) if needs_deb else None
+    if mark:
+        marks[mark] = SimpleNamespace(args=())
     path = Path("/classes/SSHD/tests/test_keys.py")
     return SimpleNamespace(
         name=name, get_closest_marker=marks.get, path=path, user_properties=list[tuple[str, str]]()
@@ -88,27 +89,29 @@ def item(name: str, stage: str | None = None, needs_deb: bool = False) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("debs", "expected"),
+    ("debs", "login", "expected"),
     [
-        ([], ["a", "b", "reboot", "after", "off"]),
-        (["x.deb"], ["a", "b", "deb", "reboot", "after", "off"]),
+        ([], "cloud-init", ["a", "cloud", "b", "reboot", "after", "off"]),
+        (["x.deb"], "cloud-init", ["a", "cloud", "b", "deb", "reboot", "after", "off"]),
+        ([], "credentials", ["a", "b", "reboot", "after", "off"]),
     ],
 )
-def test_tests_run_by_stage(debs: list[str], expected: list[str]) -> None:
+def test_tests_run_by_stage(debs: list[str], login: str, expected: list[str]) -> None:
     gone: list[Any] = []
     config = SimpleNamespace(
-        getoption=lambda _name: debs,
+        getoption={"--deb": debs, "--login": login}.get,
         hook=SimpleNamespace(pytest_deselected=lambda items: gone.extend(items)),
     )
     items = [
         item("after", "rebooted"),
         item("a"),
         item("off", "off"),
-        item("deb", "changed", needs_deb=True),
+        item("deb", "changed", mark="needs_deb"),
+        item("cloud", mark="needs_cloud_init"),
         item("reboot", "reboot"),
         item("b"),
     ]
     plugin.pytest_collection_modifyitems(cast(pytest.Config, config), items)
     assert [one.name for one in items] == expected
-    assert len(gone) + len(items) == 6
+    assert len(gone) + len(items) == 7
     assert all(one.user_properties == [("module", "SSHD/test_keys")] for one in items)

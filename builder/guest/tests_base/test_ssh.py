@@ -19,7 +19,7 @@ def test_host_keys_are_fresh_and_private(guest: Guest, host: Any) -> None:
 
 
 def test_the_server_shows_the_keys_of_the_console(guest: Guest) -> None:
-    """What cloud-init printed is what lies in /etc/ssh, all of it."""
+    """What was printed is what lies in /etc/ssh, all of it."""
     inside = {
         line.split()[1] for line in guest.check("cat /etc/ssh/ssh_host_*_key.pub").splitlines()
     }

@@ -25,6 +25,7 @@ def test_system_is_running(guest: Guest) -> None:
     assert guest.run("systemctl is-system-running").stdout.strip() == "running"
 
 
+@pytest.mark.needs_cloud_init
 def test_cloud_init_is_content(guest: Guest) -> None:
     """cloud-init found our seed and had nothing to complain about (2 means recoverable errors)."""
     answer = guest.run("cloud-init status --long")
