@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +20,9 @@ from builder.manifest import model
 STATUS = Path("var/lib/dpkg/status")
 EXTENDED_STATES = Path("var/lib/apt/extended_states")
 CHUNK = 4 << 20
+# ext4's blocks in our disks; it keeps the target of a shorter symlink in the inode itself.
+BLOCK = 4096
+SHORT_LINK = 60
 
 # (name, version, architecture) -> "Label:suite" of every archive that holds it.
 Origins = Mapping[tuple[str, str, str], tuple[str, ...]]
@@ -75,6 +80,21 @@ def unfinished(tree: Path) -> tuple[str, ...]:
         if entry["Status"].split()[1] != "ok"
         or entry["Status"].split()[2] not in ("installed", "config-files", "not-installed")
     )
+
+
+def installed_bytes(tree: Path) -> int:
+    """What the files of a tree take on a file system with blocks of 4 KiB, hard links once.
+
+    The same on whatever file system the tree lies, unlike what du says.
+    """
+    blocks: dict[tuple[int, int], int] = {}
+    for folder, folders, names in os.walk(tree):
+        for name in (*folders, *names):
+            info = Path(folder, name).lstat()
+            kept_in_inode = stat.S_ISLNK(info.st_mode) and info.st_size < SHORT_LINK
+            size = BLOCK if stat.S_ISDIR(info.st_mode) else info.st_size
+            blocks[info.st_dev, info.st_ino] = 0 if kept_in_inode else -(-size // BLOCK)
+    return sum(blocks.values()) * BLOCK
 
 
 def entries(

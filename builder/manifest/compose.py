@@ -70,6 +70,7 @@ def manifest(
             host=model.Host(debian_version=provenance.debian_version(), kernel=os.uname().release),
         ),
         packages=collect.entries(installed),
+        installed_bytes=collect.installed_bytes(tree),
         files=collect.describe_files(files),
         checks=tuple(checks),
     )

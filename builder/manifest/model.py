@@ -267,6 +267,8 @@ class Manifest(_Part):
         AfterValidator(lambda all_: tuple(sorted(all_, key=lambda each: (each.name, each.arch)))),
     ]
     """Every installed package, by name."""
+    installed_bytes: NonNegativeInt | None = None
+    """What the root file system's files take on the disk; null where nobody measured."""
     files: Annotated[
         tuple[File, ...],
         AfterValidator(lambda files: tuple(sorted(files, key=lambda file: file.name))),

@@ -190,3 +190,15 @@ def test_digests_of_files(tmp_path: Path, size: int, monkeypatch: pytest.MonkeyP
     assert (found.format, found.size, found.reproducible) == ("raw", size, True)
     assert found.sha256 == hashlib.sha256(content).hexdigest()
     assert found.sha512 == hashlib.sha512(content).hexdigest()
+
+
+def test_installed_bytes_are_blocks_with_hard_links_once(tmp_path: Path) -> None:
+    (tmp_path / "usr").mkdir()
+    (tmp_path / "usr" / "small").write_bytes(b"x")
+    (tmp_path / "usr" / "empty").touch()
+    (tmp_path / "usr" / "large").write_bytes(bytes(2 * 4096 + 1))
+    (tmp_path / "usr" / "again").hardlink_to(tmp_path / "usr" / "large")
+    (tmp_path / "short").symlink_to("usr")
+    (tmp_path / "long").symlink_to("x" * 60)
+    # a folder, a small file, three blocks, a symlink that has a block of its own
+    assert collect.installed_bytes(tmp_path) == (1 + 1 + 3 + 1) * 4096
