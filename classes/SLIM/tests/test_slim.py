@@ -28,18 +28,20 @@ apt-get install -y ./forge-probe.deb
 
 
 def test_there_is_no_documentation(guest: Guest) -> None:
-    kept = guest.check("find /usr/share/doc /usr/share/info ! -type d ! -name copyright")
-    assert kept == ""
-    assert guest.check("find /usr/share/man -type f") == ""
+    assert guest.check("find /usr/share/doc -type f ! -name copyright") == ""
+    assert guest.check("find /usr/share/man /usr/share/info -type f") == ""
     assert guest.check("find /usr/share/locale -type f ! -name locale.alias") == ""
 
 
 def test_licences_stay(guest: Guest) -> None:
-    assert guest.run("test -s /usr/share/doc/bash/copyright").returncode == 0
+    # Some packages only have a link to the folder of another one.
+    packages = guest.check("dpkg-query --show --showformat '${Package}\\n'").split()
+    files = " ".join(f"/usr/share/doc/{name}/copyright" for name in packages)
+    assert guest.run(f"stat --dereference {files}").stderr == ""
 
 
 def test_the_initramfs_has_only_drivers_of_disks(guest: Guest) -> None:
-    drivers = guest.check("lsinitramfs /initrd.img 2> /dev/null || lsinitramfs /boot/initrd.img-*")
+    drivers = guest.check("lsinitramfs /boot/initrd.img-$(uname -r)")
     modules = [line for line in drivers.splitlines() if ".ko" in line]
     assert any("virtio_blk" in line for line in modules)
     assert not [line for line in modules if "/net/" in line or "/gpu/" in line]
