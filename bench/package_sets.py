@@ -21,7 +21,7 @@ from debian.deb822 import Deb822
 from builder import classes, configspace, paths, pipeline
 from builder.archive.aptroot import AptRoot
 from builder.archive.predict import predict
-from builder.archive.sources import default_sources
+from builder.archive.sources import image_sources
 from builder.classes import ImageSpec
 from builder.install import fai
 from builder.install.supplies import Archive
@@ -68,8 +68,8 @@ def measure(root: AptRoot, wanted: Sequence[str]) -> PackageSet:
 def compare(name: str) -> dict[str, PackageSet]:
     """Both sets, from indexes as they are now."""
     spec = classes.resolve(pipeline.catalogue(paths.project_root()), parse(name))
-    own = default_sources(spec.name.distro, spec.codename)
-    root = Archive(paths.cache()).open(own, spec.arch)
+    own = image_sources(spec.name.distro, spec.codename, spec.sources)
+    root = Archive(paths.cache()).open(own, spec.arch, spec.name.distro)
     root.refresh()
     return {name: measure(root, ours(spec)), "genericcloud": measure(root, debians())}
 
