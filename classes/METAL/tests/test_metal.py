@@ -16,6 +16,14 @@ def test_the_initramfs_has_drivers_of_real_machines(guest: Guest) -> None:
     assert [name for name in DRIVERS if name not in modules] == []
 
 
+def test_the_initramfs_has_microcode(guest: Guest) -> None:
+    """It is there for all processors, not just for those of the machine that built the image."""
+    if guest.arch == "amd64":
+        content = guest.check("lsinitramfs /boot/initrd.img-$(uname -r)")
+        for vendor in ("GenuineIntel", "AuthenticAMD"):
+            assert f"kernel/x86/microcode/{vendor}.bin" in content
+
+
 def test_screen_and_serial_line_are_consoles(guest: Guest) -> None:
     """The kernel writes to both, and both offer a login."""
     consoles = guest.check("cat /sys/class/tty/console/active").split()
