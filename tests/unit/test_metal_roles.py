@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The project's roles for real machines and for Octavia: which classes they mean, and with whom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from builder.classes import Catalogue, load, own_overlays, resolve
+from builder.errors import UsageError
+from builder.models import ARCHES
+from builder.names import parse
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def project() -> Catalogue:
+    """The classes of this project itself."""
+    return load(own_overlays(ROOT))
+
+
+@pytest.mark.parametrize("role", ["hypervisor", "baremetal", "hypervisor-baremetal"])
+def test_real_machines_get_firmware_and_the_generic_kernel(project: Catalogue, role: str) -> None:
+    for arch in ("", *(f"-{c.token}" for c in project.of_kind("arch") if c.token != "amd64")):
+        spec = resolve(project, parse(f"debian-13-{role}{arch}"))
+        assert {"METAL", "GENERIC", "CLOUD_INIT", "SSHD"} <= set(spec.classes)
+        assert spec.arch in ARCHES
+        assert spec.kernel is not None and "cloud" not in spec.kernel
+
+
+def test_the_amphora_comes_with_cloud_init(project: Catalogue) -> None:
+    spec = resolve(project, parse("debian-13-octavia"))
+    assert {"CLOUD_INIT", "OCTAVIA"} <= set(spec.classes)
+    assert "METAL" not in spec.classes
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("debian-13-octavia-hypervisor", "an amphora is a guest"),
+        ("debian-13-baremetal-octavia", "an amphora is a guest"),
+        ("debian-13-hypervisor-cloud", "no drivers"),
+        ("debian-13-baremetal-cloud", "no drivers"),
+        ("debian-13-slim-hypervisor", "what real machines start from"),
+        ("debian-13-slim-baremetal", "what real machines start from"),
+        ("debian-13-nocloud-octavia", "cloud-init"),
+    ],
+)
+def test_what_does_not_combine_says_why(project: Catalogue, name: str, reason: str) -> None:
+    with pytest.raises(UsageError) as error:
+        resolve(project, parse(name))
+    assert reason in error.value.message
