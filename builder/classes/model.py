@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -16,12 +15,11 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationError,
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 
+from builder import documents
 from builder.errors import UsageError
 from builder.models import ARCHES
 from builder.names import did_you_mean
@@ -66,7 +64,7 @@ PackageName = Annotated[str, StringConstraints(pattern=PACKAGE)]
 Reason = Annotated[str, StringConstraints(pattern=r"^\S([^\n]*[^\s.])?$")]
 FormatName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
 ArchName = Annotated[str, AfterValidator(_known_arch)]
-# A number in YAML is as good as a text, since `_Loader` reads what is written there.
+# A number in YAML is as good as a text, since what is written there is read as text.
 Token = Annotated[str, WithJsonSchema({"type": ["string", "number"]})]
 Size = Annotated[
     int,
@@ -111,6 +109,11 @@ class ClassFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
+    EXAMPLES: ClassVar[Mapping[str, str]] = {
+        "conflicts": "{GENERIC: it brings a kernel of its own}",
+        "kernel": "{amd64: linux-image-amd64}",
+    }
+
     api_version: Annotated[Literal["fai-forge/v1"], Field(alias="apiVersion")] = "fai-forge/v1"
     """The version of this document."""
     name: Annotated[ClassName, Field(alias="class")]
@@ -149,31 +152,12 @@ class ClassFile(BaseModel):
         return self
 
 
-class _Loader(yaml.BaseLoader):
-    """YAML in which every scalar is text (`token: 24.10` is no number), and keys stand once."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        twice = [key for key in keys if keys.count(key) > 1]
-        if twice:
-            raise yaml.constructor.ConstructorError(
-                problem=f"{twice[0]} stands there twice", problem_mark=node.start_mark
-            )
-        return super().construct_mapping(node, deep)
-
-
 def read(folder: Path) -> ClassFile:
     """Read `class.yaml` of one overlay; raises UsageError that names the file and the field."""
     path = folder / FILE
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"{path}: {error.strerror}",
-            hint=f"each folder in {folder.parent} is a FAI class with a {FILE}",
-        ) from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: this is not UTF-8 text", hint="save it as UTF-8") from error
+    text = documents.read_text(
+        path, missing=f"each folder in {folder.parent} is a FAI class with a {FILE}"
+    )
     file = parse_text(text, path)
     if file.name != folder.name:
         raise UsageError(
@@ -190,74 +174,4 @@ def read(folder: Path) -> ClassFile:
 
 def parse_text(text: str, path: Path) -> ClassFile:
     """The class that a document describes; `path` is for messages. Raises UsageError only."""
-    try:
-        return ClassFile.model_validate(_load_yaml(text))
-    except yaml.YAMLError as error:
-        raise UsageError(
-            f"{path}: this is not YAML: {_in_one_line(error)}", hint="mend that line"
-        ) from error
-    except ValidationError as error:
-        raise UsageError(
-            f"{path}: {_explain(error.errors()[0])}",
-            hint=f"fields are {', '.join(_fields())}; schema/class.schema.json says more",
-        ) from error
-
-
-def _load_yaml(text: str) -> object:
-    """The one document in a text."""
-    loader = _Loader(text)
-    try:
-        return loader.get_single_data()
-    finally:
-        loader.dispose()
-
-
-def _in_one_line(error: yaml.YAMLError) -> str:
-    """PyYAML's error without the excerpt."""
-    mark = getattr(error, "problem_mark", None)
-    where = f" in line {mark.line + 1}" if mark is not None else ""
-    return f"{getattr(error, 'problem', None) or error}{where}"
-
-
-def _fields() -> list[str]:
-    """The fields as they are written in YAML."""
-    return [field.alias or name for name, field in ClassFile.model_fields.items()]
-
-
-def _unknown_field(field: str, _detail: ErrorDetails) -> str:
-    return f"there is no field {field}{did_you_mean(field, _fields())}"
-
-
-def _not_a_mapping(_field: str, _detail: ErrorDetails) -> str:
-    return "fields and their values are expected, such as `kind: role`"
-
-
-# What a mapping looks like, by field.
-MAPPINGS = {
-    "conflicts": "{GENERIC: it brings a kernel of its own}",
-    "kernel": "{amd64: linux-image-amd64}",
-}
-
-# How pydantic's types of errors read; the others say "the field X: ..." and pydantic's own words.
-SENTENCES: dict[str, Callable[[str, ErrorDetails], str]] = {
-    "missing": lambda field, _: f"the field {field} is missing",
-    "extra_forbidden": _unknown_field,
-    "model_type": _not_a_mapping,
-    "dict_type": lambda field, _: (
-        f"the field {field}: a mapping is expected, such as {MAPPINGS[field]}"
-    ),
-    "tuple_type": lambda field, _: f"the field {field}: a list is expected, such as [A, B]",
-    "value_error": lambda field, detail: (
-        (f"the field {field}: " if field else "") + str(detail["ctx"]["error"])
-    ),
-}
-
-
-def _explain(detail: ErrorDetails) -> str:
-    """One of pydantic's errors as a sentence about a field of the file."""
-    field = ".".join(str(part) for part in detail["loc"] if part != "[key]")
-    sentence = SENTENCES.get(detail["type"])
-    if sentence is not None:
-        return sentence(field, detail)
-    words = detail["msg"][:1].lower() + detail["msg"][1:]
-    return f"the field {field} is {detail['input']!r}: {words}"
+    return documents.parse(ClassFile, text, path, "schema/class.schema.json")
