@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The config space of one image: the base and its classes' overlays, merged into one folder.
 
-FAI reads one config space; ours lies in many folders. Nothing is overwritten on the way: a path
-that two folders bring is an error. What comes out depends on paths, contents and the executable
-bit alone, so that it has the same digest in every checkout.
+FAI reads one config space; ours lies in many folders. A path that two folders bring is an error,
+unless one of them says that it replaces it. What comes out depends on paths, contents and the
+executable bit alone, so that it has the same digest in every checkout.
 """
 
 from __future__ import annotations
@@ -17,16 +17,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from builder.classes import Overlay
+from builder.classes import Catalogue, Overlay
+from builder.classes.model import FIRST, LAST, LAYOUT
 from builder.errors import InfrastructureError, UsageError
 from builder.names import did_you_mean
+from builder.sites import outside
 
-BASE = "base"
-# FAI's folders (fai-guide, "The configuration space"). There is no disk_config/ and no basefiles/:
-# partitions and base files are not FAI's here.
-LAYOUT = ("class", "debconf", "files", "hooks", "package_config", "scripts")
+BASE = outside.BASE
 # An overlay's own: what the class is, and what it promises; FAI never sees them.
-NOT_FAIS = ("class.yaml", "README.md", "tests")
+NOT_FAIS = ("class.yaml", "overlay.yaml", "README.md", "tests")
 # What version control and editors leave behind.
 DEBRIS = (".git", ".gitkeep", "__pycache__", ".DS_Store", "*~", "*.swp", ".#*", "#*#")
 # What FAI 6 runs, and skips with no more than a warning (or none) where it is not executable.
@@ -77,13 +76,16 @@ class _Entry:
     link: str | None
 
 
-def merge(base: Path, overlays: Sequence[Overlay], dest: Path, *, mtime: int = 0) -> ConfigSpace:
+def merge(
+    base: Path, overlays: Sequence[Overlay], dest: Path, *, mtime: int = 0, settings: str = ""
+) -> ConfigSpace:
     """Merge `base` and `overlays` into `dest`, a new or empty folder.
 
     Give the overlays of one image's classes only: then the digest does not change when a class
     that has nothing to do with the image does. All files get `mtime` (seconds since 1970), since
-    FAI's fcopy hands a file's time on to the image. Raises UsageError for what is wrong in the
-    folders, before anything is written, and InfrastructureError where writing fails.
+    FAI's fcopy hands a file's time on to the image. `settings` is what else decides the image's
+    content, and so is part of the digest. Raises UsageError for what is wrong in the folders,
+    before anything is written, and InfrastructureError where writing fails.
     """
     try:
         entries = _collect((Overlay(BASE, base), *overlays))
@@ -93,21 +95,53 @@ def merge(base: Path, overlays: Sequence[Overlay], dest: Path, *, mtime: int = 0
             f"the config space cannot be merged into {dest}: {error}",
             hint="is the disk full, or a file not yours to read?",
         ) from error
-    return ConfigSpace(dest, origins, _digest(origins))
+    return ConfigSpace(dest, origins, _digest(origins, settings))
+
+
+def check_replaces(base: Path, catalogue: Catalogue) -> None:
+    """Every file that a folder replaces is in it, and in another one; UsageError names the path."""
+    folders = (Overlay(BASE, base), *catalogue.overlays((FIRST, *catalogue.classes, LAST)))
+    for overlay in folders:
+        for path in overlay.replaces:
+            rivals = [each for each in folders if each is not overlay]
+            if not any(os.path.lexists(each.path / path) for each in rivals):
+                raise UsageError(
+                    f"{overlay.path}: it replaces {path}, which nobody has",
+                    hint="correct the path, or take it out of replaces",
+                )
+            if not os.path.lexists(overlay.path / path):
+                raise UsageError(
+                    f"{overlay.path}: it replaces {path}, but has no such file itself",
+                    hint="put the file there that takes the other's place; it may be empty",
+                )
 
 
 def _collect(overlays: Sequence[Overlay]) -> dict[str, _Entry]:
     """All that is to be merged, by path, once it is known to fit together."""
-    entries: dict[str, _Entry] = {}
+    brought: dict[str, list[_Entry]] = {}
     for overlay in overlays:
         for entry in _scan(overlay):
-            if entry.path in entries:
-                raise _collision(entry.path, entries[entry.path], entry)
-            entries[entry.path] = entry
+            brought.setdefault(entry.path, []).append(entry)
+    chosen = {path: _choose(path, rivals) for path, rivals in brought.items()}
+    entries = {path: entry for path, entry in chosen.items() if entry is not None}
     _check_below_files(entries)
     for entry in entries.values():
         _check_executable(entry, entry if entry.link is None else _follow(entries, entry))
     return entries
+
+
+def _choose(path: str, rivals: Sequence[_Entry]) -> _Entry | None:
+    """The one file that counts at a path; None for what only replaces a file that is not there.
+
+    A script of a class that is not in the image is not to run in its replaced form either.
+    """
+    new = [entry for entry in rivals if path in entry.overlay.replaces]
+    old = [entry for entry in rivals if path not in entry.overlay.replaces]
+    for several in (old, new):
+        if len(several) > 1:
+            verb = "replace" if several is new else "bring"
+            raise _collision(path, several[0], several[1], verb)
+    return (new or old)[0] if old else None
 
 
 def _scan(overlay: Overlay) -> Iterator[_Entry]:
@@ -171,10 +205,11 @@ def _check_below_files(entries: dict[str, _Entry]) -> None:
                 raise _collision(str(parent), entries[str(parent)], entry)
 
 
-def _collision(path: str, first: _Entry, second: _Entry) -> UsageError:
+def _collision(path: str, first: _Entry, second: _Entry, verb: str = "bring") -> UsageError:
     return UsageError(
-        f"the overlays {first.overlay.name} and {second.overlay.name} both bring {path}",
-        hint=f"rename one of {first.source} and {second.source}, or move it to a class of its own",
+        f"the overlays {first.overlay.name} and {second.overlay.name} both {verb} {path}",
+        hint=f"rename one of {first.source} and {second.source}, or move it to a class of its own;"
+        "\nwhere one is to take the other's place, it says so: replaces: [PATH]",
     )
 
 
@@ -249,9 +284,9 @@ def _write_one(entry: _Entry, dest: Path) -> FileOrigin:
     return FileOrigin(entry.path, entry.overlay.name, digest, entry.mode, entry.link or "")
 
 
-def _digest(origins: Sequence[FileOrigin]) -> str:
-    """sha256 over paths, modes and contents; who brought a file does not matter to FAI."""
-    whole = hashlib.sha256()
+def _digest(origins: Sequence[FileOrigin], settings: str) -> str:
+    """sha256 over settings, paths, modes and contents; who brought a file does not matter."""
+    whole = hashlib.sha256(settings.encode())
     for origin in origins:
         whole.update(f"{origin.path}\0{origin.mode:o}\0{origin.sha256}\0".encode())
     return whole.hexdigest()

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from builder.classes.catalogue import Catalogue, FaiClass, Overlay, load, own_overlays
+from builder.classes.catalogue import Catalogue, FaiClass, load
+from builder.classes.overlays import Overlay, outside_overlays, own_overlays
 from builder.classes.resolve import ImageSpec, resolve, series
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "ImageSpec",
     "Overlay",
     "load",
+    "outside_overlays",
     "own_overlays",
     "resolve",
     "series",

@@ -3,25 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
 
-from builder.classes.model import FILE, ClassFile, Kind, read
+from builder.classes.model import FILE, FIRST, LAST, ClassFile, Kind, read
+from builder.classes.overlays import ADDITION_FILE, FOLDER, Overlay, addition
 from builder.distros import DISTROS
 from builder.errors import UsageError
 from builder.models import ARCHES
 from builder.names import did_you_mean, is_role, parse
 
-FOLDER = "classes"
-
-
-@dataclass(frozen=True)
-class Overlay:
-    """A folder that brings one FAI class: `class.yaml`, and files in FAI's layout."""
-
-    name: str
-    path: Path
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -64,9 +59,13 @@ class FaiClass:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Every class by name, in the order in which FAI would handle them."""
+    """Every class by name, in the order in which FAI would handle them.
+
+    `additions` are folders of overlays from outside that add files to a class.
+    """
 
     classes: Mapping[str, FaiClass]
+    additions: Mapping[str, tuple[Overlay, ...]] = MappingProxyType({})
 
     def of_kind(self, kind: Kind) -> tuple[FaiClass, ...]:
         """The classes of one kind, in order."""
@@ -90,45 +89,72 @@ class Catalogue:
         return next((c for c in needed if c.kind == "distro"), None)
 
     def overlays(self, names: Iterable[str]) -> tuple[Overlay, ...]:
-        """The overlays of these classes, in their order; FAI's own classes have none."""
-        return tuple(self.classes[name].overlay for name in names if name in self.classes)
-
-
-def own_overlays(root: Path) -> tuple[Overlay, ...]:
-    """The overlays of a project: each folder in its `classes/`."""
-    folder = root / FOLDER
-    if not folder.is_dir():
-        raise UsageError(
-            f"{folder}: there is no such folder", hint="run this in a checkout of the project"
-        )
-    found = (entry for entry in sorted(folder.iterdir()) if entry.is_dir())
-    return tuple(Overlay(e.name, e) for e in found if not e.name.startswith((".", "__")))
+        """The overlays of these classes, in their order; FAI's own classes have additions only."""
+        found: list[Overlay] = []
+        for name in names:
+            if name in self.classes:
+                found.append(self.classes[name].overlay)
+            found += self.additions.get(name, ())
+        return tuple(found)
 
 
 def load(overlays: Sequence[Overlay]) -> Catalogue:
     """Read the classes of all overlays; raises UsageError that names the file that is wrong."""
     found: dict[str, FaiClass] = {}
+    additions: dict[str, tuple[Overlay, ...]] = {}
     for overlay in overlays:
+        if overlay.is_addition:
+            known = additions.get(overlay.fai_class, ())
+            additions[overlay.fai_class] = (*known, addition(overlay))
+            continue
         one = _fai_class(read(overlay.path), overlay)
         if one.name in found:
             raise UsageError(
                 f"{one.path}: the class {one.name} is also in {found[one.name].overlay.path}",
-                hint="rename one of them, or leave one overlay out",
+                hint="rename one of them, or leave one overlay out; a folder without"
+                f" {FILE} in an overlay from outside adds files to a class",
             )
         found[one.name] = one
     ordered = sorted(found.values(), key=lambda c: (c.order, c.name))
-    catalogue = Catalogue({c.name: c for c in ordered})
-    for one in ordered:
-        _check_references(catalogue, one)
-    for one in ordered:
-        _check_circle(catalogue, one)
-    for one in ordered:
-        _check_token(catalogue, one)
-    _check_tokens_differ(catalogue)
+    catalogue = Catalogue({c.name: c for c in ordered}, additions)
+    for fault in faults(catalogue):
+        raise fault
     return catalogue
 
 
+def faults(catalogue: Catalogue) -> Iterator[UsageError]:
+    """All in which the classes do not fit together."""
+    references = [
+        *_faults(_check_addition, catalogue, catalogue.additions),
+        *_faults(_check_references, catalogue, catalogue.classes.values()),
+    ]
+    circles = [] if references else _faults(_check_circle, catalogue, catalogue.classes.values())
+    yield from (found := [*references, *circles])
+    # These follow `requires`.
+    if not found:
+        yield from _faults(_check_token, catalogue, catalogue.classes.values())
+        yield from _faults(lambda c, _: _check_tokens_differ(c), catalogue, (None,))
+
+
+def _faults(
+    check: Callable[[Catalogue, T], None], catalogue: Catalogue, each: Iterable[T]
+) -> list[UsageError]:
+    """What a check says about each of some things."""
+    found = []
+    for one in each:
+        try:
+            check(catalogue, one)
+        except UsageError as error:
+            found.append(error)
+    return found
+
+
 def _fai_class(file: ClassFile, overlay: Overlay) -> FaiClass:
+    if (overlay.path / ADDITION_FILE).exists():
+        raise UsageError(
+            f"{overlay.path / ADDITION_FILE}: beside a {FILE} this file is not read",
+            hint=f"put its content into {FILE}",
+        )
     return FaiClass(
         name=file.name,
         kind=file.kind,
@@ -143,8 +169,19 @@ def _fai_class(file: ClassFile, overlay: Overlay) -> FaiClass:
         packages=file.packages,
         sources=tuple(SourceRow(row.suites, row.components, row.when) for row in file.sources),
         formats=file.formats,
-        overlay=overlay,
+        overlay=replace(overlay, replaces=file.replaces),
     )
+
+
+def _check_addition(catalogue: Catalogue, name: str) -> None:
+    """There is a class to which a folder adds files."""
+    if name not in catalogue.classes and name not in (FIRST, LAST):
+        folder = catalogue.additions[name][0].path
+        near = did_you_mean(name, catalogue.classes)
+        raise UsageError(
+            f"{folder}: there is no class {name} that this could add files to{near}",
+            hint=f"rename the folder, or give it a {FILE} if it is a class of its own",
+        )
 
 
 def _check_references(catalogue: Catalogue, one: FaiClass) -> None:

@@ -34,6 +34,10 @@ SUITE = r"^(\{codename\}|[a-z0-9])[a-z0-9.+/-]*$"
 COMPONENT = r"^[a-z0-9][a-z0-9.+/-]*$"
 # FAI defines these two around all others; their files belong into the base config space.
 FIRST, LAST = "DEFAULT", "LAST"
+# FAI's folders (fai-guide, "The configuration space"). There is no disk_config/ and no basefiles/:
+# partitions and base files are not FAI's here.
+LAYOUT = ("class", "debconf", "files", "hooks", "package_config", "scripts")
+CLASS_NAME = r"^[A-Z][A-Z0-9_]*$"
 
 Kind = Literal["distro", "release", "arch", "role", "platform"]
 
@@ -58,7 +62,21 @@ def _known_arch(arch: str) -> str:
     return arch
 
 
-ClassName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
+def _inside(path: str) -> str:
+    first, *rest = path.split("/")
+    if first not in LAYOUT or not rest or not set(rest).isdisjoint({"", ".", ".."}):
+        raise ValueError(
+            "the path of a file in the config space is expected, such as files/etc/motd/NAME"
+        )
+    return path
+
+
+ClassName = Annotated[str, StringConstraints(pattern=CLASS_NAME)]
+ConfigPath = Annotated[
+    str,
+    AfterValidator(_inside),
+    WithJsonSchema({"type": "string", "pattern": rf"^({'|'.join(LAYOUT)})/"}),
+]
 PackageName = Annotated[str, StringConstraints(pattern=PACKAGE)]
 # It ends an error's sentence, after a colon.
 Reason = Annotated[str, StringConstraints(pattern=r"^\S([^\n]*[^\s.])?$")]
@@ -142,6 +160,8 @@ class ClassFile(BaseModel):
     """What is added to the image's apt sources."""
     formats: tuple[FormatName, ...] = ()
     """Formats to make if none are asked for; the last class that names any counts."""
+    replaces: tuple[ConfigPath, ...] = ()
+    """Files of others, by their path in the config space, whose place files of this folder take."""
 
     @model_validator(mode="after")
     def _has_a_fitting_token(self) -> Self:

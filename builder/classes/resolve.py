@@ -7,8 +7,9 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from builder.classes.catalogue import FOLDER, Catalogue, FaiClass
+from builder.classes.catalogue import Catalogue, FaiClass
 from builder.classes.model import CODENAME, FILE, FIRST, LAST, Kind
+from builder.classes.overlays import FOLDER
 from builder.errors import UsageError
 from builder.models import DEFAULT_ARCH, ExtraSource
 from builder.names import Name, codename, did_you_mean, title
@@ -45,6 +46,12 @@ class ImageSpec:
     packages: tuple[str, ...]
     sources: tuple[ExtraSource, ...]
     formats: tuple[str, ...]
+
+    @property
+    def settings(self) -> str:
+        """What of it decides an image's content, beside the files of its classes; one text."""
+        decisive = (self.classes, self.arch, self.disk_size, self.kernel, self.sources)
+        return "".join(f"{each}\n" for each in decisive)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The JSON Schema of `class.yaml`, made from the model; editors check and complete with it.
+"""The JSON Schemas of `class.yaml` and `overlay.yaml`; editors check and complete with them.
 
-After a change of the model: `python -m builder.classes.schema > schema/class.schema.json`.
+After a change of a model: `python -m builder.classes.schema > schema/class.schema.json`, and
+`python -m builder.classes.schema overlay > schema/overlay.schema.json`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 from typing import Any
 
 from builder.classes.model import ClassFile
+from builder.classes.overlays import AdditionFile
 from builder.documents import schema_of
 
 SCHEMA_ID = "urn:fai-forge:v1:class"
@@ -21,10 +23,18 @@ def class_schema() -> dict[str, Any]:
     return schema_of(ClassFile, SCHEMA_ID, "fai-forge class.yaml")
 
 
-def schema_text() -> str:
-    """The schema as it is committed."""
-    return json.dumps(class_schema(), indent=2) + "\n"
+def addition_schema() -> dict[str, Any]:
+    """The schema of an `overlay.yaml`."""
+    return schema_of(AdditionFile, "urn:fai-forge:v1:overlay", "fai-forge overlay.yaml")
+
+
+SCHEMAS = {"class": class_schema, "overlay": addition_schema}
+
+
+def schema_text(which: str = "class") -> str:
+    """A schema as it is committed."""
+    return json.dumps(SCHEMAS[which](), indent=2) + "\n"
 
 
 if __name__ == "__main__":
-    sys.stdout.write(schema_text())
+    sys.stdout.write(schema_text(*sys.argv[1:]))
