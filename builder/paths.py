@@ -52,6 +52,11 @@ class Cache:
         return self.root / "rootfs"
 
     @property
+    def overlays(self) -> Path:
+        """Overlays from git, by commit."""
+        return self.root / "overlays"
+
+    @property
     def work(self) -> Path:
         """Workspaces of builds that are put together on disk."""
         return self.root / "work"

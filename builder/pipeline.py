@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
@@ -32,6 +32,7 @@ from builder.manifest import collect, compose, document, model, text
 from builder.models import BuildId, DiskIds
 from builder.progress import Progress, Stopwatch
 from builder.run import run
+from builder.sites.outside import Outside
 
 DEFAULT_FORMATS = ("qcow2",)
 # What /etc/resolv.conf leads to where systemd-resolved answers names.
@@ -53,6 +54,7 @@ class Request:
     serial: str | None = None
     epoch: int | None = None
     workspace: str = "auto"
+    overlays: tuple[Outside, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,18 +68,22 @@ class Result:
 
 @dataclass(frozen=True)
 class Image:
-    """What is being built: its classes, its merged config space, and its identity."""
+    """What is being built: its classes, its merged config space, and its identity.
+
+    `brought` says for each class which overlay brought it.
+    """
 
     spec: classes.ImageSpec
     config: configspace.ConfigSpace
     build: BuildId
     image_sources: tuple[sources.Source, ...]
+    brought: Mapping[str, str]
 
 
 def build(request: Request, progress: Progress) -> Result:
     """Build an image; must run inside the sandbox."""
     watch = Stopwatch()
-    known = catalogue(request.project)
+    known = catalogue(request.project, request.overlays)
     spec = classes.resolve(known, request.name)
     wanted = request.formats or _listed_formats(request) or spec.formats or DEFAULT_FORMATS
     for each in wanted:
@@ -93,7 +99,7 @@ def build(request: Request, progress: Progress) -> Result:
         workspace.room(space.root, request.out, kept),
     ):
         with watch.stage("Refreshing the package indexes", progress):
-            image, supply = prepare(request, spec, known.overlays(spec.classes), draft, space)
+            image, supply = prepare(request, spec, known, draft, space)
         with watch.stage("Fetching packages", progress):
             supplies = provide(
                 request.archive,
@@ -132,15 +138,24 @@ def _listed_formats(request: Request) -> tuple[str, ...]:
     return {row.name: row.formats for row in images.read(request.project)}.get(request.name, ())
 
 
-def catalogue(project: Path) -> classes.Catalogue:
-    """All classes of a project."""
-    return classes.load(classes.own_overlays(project))
+def catalogue(project: Path, outside: Sequence[Outside] = ()) -> classes.Catalogue:
+    """All classes of a project and of overlays from outside; they fit together."""
+    folders = [*classes.own_overlays(project)]
+    for each in outside:
+        if each.path == project:
+            raise UsageError(
+                f"the overlay {each.origin} is the project itself", hint="leave it out"
+            )
+        folders += classes.outside_overlays(each)
+    known = classes.load(folders)
+    configspace.check_replaces(project / "fai-config", known)
+    return known
 
 
 def prepare(
     request: Request,
     spec: classes.ImageSpec,
-    overlays: tuple[classes.Overlay, ...],
+    known: classes.Catalogue,
     draft: Draft,
     space: workspace.Workspace,
 ) -> tuple[Image, pool.Supply]:
@@ -157,9 +172,14 @@ def prepare(
         )
     identity = BuildId(draft.built.name, draft.built.serial, epoch)
     config = configspace.merge(
-        request.project / "fai-config", overlays, space.config, mtime=identity.epoch
+        request.project / "fai-config",
+        known.overlays(spec.classes),
+        space.config,
+        mtime=identity.epoch,
+        settings=spec.settings,
     )
-    return Image(spec, config, identity, own), supply
+    brought = {one.name: one.overlay.name for one in known.classes.values()}
+    return Image(spec, config, identity, own, brought), supply
 
 
 def _newest(supply: pool.Supply) -> int:
@@ -250,10 +270,11 @@ def make_files(
     return tuple(made)
 
 
-def _command(image: Image, made: tuple[collect.Produced, ...]) -> str:
+def _command(request: Request, image: Image, made: tuple[collect.Produced, ...]) -> str:
     """What a person types to get the same bytes again, while the archive has the packages."""
     words = ["fai-forge", "build", image.build.name, "--serial", image.build.serial]
     words += [word for each in made for word in ("--format", each.format)]
+    words += [word for each in request.overlays for word in ("--overlay", each.argument)]
     return f"SOURCE_DATE_EPOCH={image.build.epoch} {shlex.join(words)}"
 
 
@@ -287,8 +308,10 @@ def describe(
             )
             for each in results
         ],
-        command=_command(image, made),
+        command=_command(request, image, made),
         project=request.project,
+        brought=image.brought,
+        overlays=request.overlays,
     )
     draft.file(f".{MANIFEST}").write_text(document.dump(manifest), encoding="utf-8")
     draft.file(".manifest").write_text(text.manifest_text(manifest), encoding="utf-8")

@@ -22,7 +22,9 @@ def revision(folder: Path) -> Revision:
     """The revision of the repository that `folder` is in."""
     if Tool("git", "git", "").path() is None:
         return Revision(None, dirty=False)
-    git: list[str | Path] = ["git", "-C", folder, "-c", f"safe.directory={folder}"]
+    # The folder may be part of a repository, and somebody else's: it was named by who builds.
+    settings = ["-c", "safe.directory=*", "-c", "core.fsmonitor=false"]
+    git: list[str | Path] = ["git", "-C", folder, *settings]
     try:
         commit = run([*git, "rev-parse", "--verify", "HEAD"], capture=True).output.strip()
         status = run([*git, "status", "--porcelain", "--", "."], capture=True).output

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import TypeVar
 
 from builder.classes.model import FILE, FIRST, LAST, ClassFile, Kind, read
@@ -65,7 +65,7 @@ class Catalogue:
     """
 
     classes: Mapping[str, FaiClass]
-    additions: Mapping[str, tuple[Overlay, ...]] = MappingProxyType({})
+    additions: Mapping[str, tuple[Overlay, ...]] = dataclasses.field(default_factory=dict)
 
     def of_kind(self, kind: Kind) -> tuple[FaiClass, ...]:
         """The classes of one kind, in order."""

@@ -16,7 +16,7 @@ from builder.guest.kernel import kernel_debs
 from builder.guest.verdict import BootReport, verdict
 from builder.install.supplies import Archive
 from builder.manifest import document
-from builder.manifest.model import Verdict
+from builder.manifest.model import Manifest, Verdict
 
 DESCRIPTION = """\
 Boot an image under libvirt, with each firmware kind of its architecture, log in by SSH, run the
@@ -50,6 +50,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "--report-dir", type=Path, metavar="DIR", help="where logs go (default: beside the build)"
     )
     common.add_archive(parser)
+    common.add_overlays(parser)
     common.add_json(parser)
 
 
@@ -64,7 +65,7 @@ def _call(arguments: argparse.Namespace) -> int:
             )
     default = target.built.folder if target.built else arguments.out / "reports" / target.image.stem
     report_dir = (arguments.report_dir or default).absolute()
-    tests = _class_tests(target)
+    tests = _class_tests(arguments, target)
     reports = []
     with tempfile.TemporaryDirectory(prefix="fai-forge-") as folder:
         debs = _debs(arguments, target, Path(folder))
@@ -111,12 +112,29 @@ def _debs(arguments: argparse.Namespace, target: guests.Target, folder: Path) ->
     return kernel_debs(target.manifest, archive, folder)
 
 
-def _class_tests(target: guests.Target) -> Sequence[Path]:
+def _class_tests(arguments: argparse.Namespace, target: guests.Target) -> Sequence[Path]:
     """What the image's classes promise: each overlay's own live tests."""
     if target.manifest is None:
         return ()
-    folders = [paths.project_root() / "classes" / each.name for each in target.manifest.classes]
-    return [test for folder in folders for test in sorted((folder / "tests").glob("test_*.py"))]
+    known = common.catalogue(arguments)
+    names = [each.name for each in target.manifest.classes]
+    folders = known.overlays(names)
+    here = {overlay.name for overlay in folders}
+    for each in target.manifest.classes:
+        if "/" in each.overlay and each.overlay not in here:
+            raise UsageError(
+                f"{target.built} has the class {each.name} of an overlay that is not given, so its"
+                " tests cannot be run",
+                hint=f"give {_where(target.manifest, each.overlay)} with --overlay",
+            )
+    return [test for one in folders for test in sorted((one.path / "tests").glob("test_*.py"))]
+
+
+def _where(manifest: Manifest, overlay: str) -> str:
+    """Where an overlay came from when the image was built."""
+    label = overlay.partition("/")[0]
+    found = (each.origin for each in manifest.build.commits if each.overlay == label)
+    return next(found, None) or label
 
 
 def _remember(target: guests.Target, report: BootReport) -> None:

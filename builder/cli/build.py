@@ -26,6 +26,7 @@ behind, however it ends. The same name, serial, SOURCE_DATE_EPOCH and archive gi
 examples:
   fai-forge build debian-13
   fai-forge build debian-13 --format qcow2 --format vmdk
+  fai-forge build debian-13-ours --overlay ../our-classes
   SOURCE_DATE_EPOCH=1763640000 fai-forge build debian-13 --serial 20261120
 """
 # The year 2106: what FAT and gzip can hold ends about there. Milliseconds are beyond.
@@ -43,6 +44,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--serial", help="YYYYMMDD or YYYYMMDD.N (default: today's next free one)")
     common.add_build(parser)
+    common.add_overlays(parser)
     common.add_json(parser)
 
 
@@ -50,7 +52,9 @@ def _call(arguments: argparse.Namespace) -> int:
     request = _request(arguments)
     if not sandbox.inside():
         # Wrong usage is said before anything is set up.
-        classes.resolve(pipeline.catalogue(request.project), request.name)
+        known = pipeline.catalogue(request.project, request.overlays)
+        classes.resolve(known, request.name)
+        sandbox.check_visible(each.path for each in request.overlays)
         return sandbox.reenter(arguments.words)
     shown = progress(quiet=False)
     try:
@@ -100,6 +104,7 @@ def _request(arguments: argparse.Namespace) -> pipeline.Request:
         serial=serial,
         epoch=_epoch(),
         workspace=arguments.workspace,
+        overlays=common.overlays(arguments),
     )
 
 

@@ -72,7 +72,7 @@ def _candidates(
         if arguments.all or (arguments.old and newest[built.name] != built.serial):
             yield built.folder, "build"
     if arguments.all or arguments.caches:
-        for folder in (cache.apt, cache.debs, cache.keyrings, cache.rootfs):
+        for folder in (cache.apt, cache.debs, cache.keyrings, cache.overlays, cache.rootfs):
             if folder.exists():
                 yield folder, "cache"
 

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from builder import paths, pipeline
 from builder.builds import Builds
+from builder.classes import Catalogue
+from builder.sites.outside import Outside, gather
 
 DEFAULT_OUT = Path("out")
 
@@ -67,6 +70,35 @@ def add_build(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="where the image is put together; auto is memory where it suffices",
     )
+
+
+def add_overlays(parser: argparse.ArgumentParser) -> None:
+    """`--overlay` and `--site`: classes from outside of the project."""
+    parser.add_argument(
+        "--overlay",
+        action="append",
+        default=[],
+        metavar="DIR|URL#COMMIT",
+        help="also use the classes of this folder, which holds classes/NAME/, or of this git"
+        " repository; may be given more than once",
+    )
+    parser.add_argument(
+        "--site",
+        type=Path,
+        metavar="FILE",
+        help="a site's configuration, which may name overlays (default: $FAI_FORGE_SITE, else"
+        " site.yaml in this folder if there is one)",
+    )
+
+
+def overlays(arguments: argparse.Namespace) -> tuple[Outside, ...]:
+    """The overlays that were asked for; those from git are fetched where they are new."""
+    return gather(arguments.overlay, arguments.site, paths.cache().overlays)
+
+
+def catalogue(arguments: argparse.Namespace) -> Catalogue:
+    """All classes: the project's, and those of the overlays that were asked for."""
+    return pipeline.catalogue(paths.project_root(), overlays(arguments))
 
 
 def builds(arguments: argparse.Namespace) -> Builds:

@@ -28,11 +28,13 @@ class _Row:
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="also those that images.yaml leaves out")
     common.add_out(parser)
+    common.add_overlays(parser)
     common.add_json(parser)
 
 
 def _call(arguments: argparse.Namespace) -> int:
-    rows = _rows(common.builds(arguments), everything=arguments.all)
+    known = common.catalogue(arguments) if arguments.all else None
+    rows = _rows(common.builds(arguments), known)
     if arguments.json:
         common.print_json(rows)
         return 0
@@ -44,12 +46,12 @@ def _call(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _rows(builds: Builds, *, everything: bool) -> list[_Row]:
-    project = paths.project_root()
-    listed = {row.name: row.formats for row in images.read(project)}
+def _rows(builds: Builds, known: classes.Catalogue | None) -> list[_Row]:
+    """The images of images.yaml, and every other that some classes can make."""
+    listed = {row.name: row.formats for row in images.read(paths.project_root())}
     shown = dict(listed)
-    if everything:
-        for name in classes.series(pipeline.catalogue(project)):
+    if known is not None:
+        for name in classes.series(known):
             shown.setdefault(name, pipeline.DEFAULT_FORMATS)
     return [
         _Row(

@@ -43,6 +43,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     # How the second half of this verb finds its way back into the sandbox.
     parser.add_argument("--list-differences", nargs=2, type=Path, help=argparse.SUPPRESS)
     common.add_archive(parser)
+    common.add_overlays(parser)
     common.add_json(parser)
 
 
@@ -89,6 +90,8 @@ def _build(
     argv += [word for each in formats for word in ("--format", each)]
     argv += ["--mirror", arguments.mirror] if arguments.mirror else []
     argv += ["--security-mirror", arguments.security_mirror] if arguments.security_mirror else []
+    argv += [word for each in arguments.overlay for word in ("--overlay", each)]
+    argv += ["--site", str(arguments.site)] if arguments.site else []
     argv += ["--serial", known.serial] if known else []
     env = {"SOURCE_DATE_EPOCH": str(known.build.source_date_epoch)} if known else {}
     print(f"building: fai-forge {shlex.join(argv)}", file=sys.stderr)

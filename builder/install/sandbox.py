@@ -14,17 +14,19 @@ import pwd
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.errors import InfrastructureError
+from builder.errors import InfrastructureError, UsageError
 from builder.paths import CACHE_VARIABLE, cache
 from builder.run import CommandError, foreground, needs, run
 
 # Everything of a build is at a fixed place: what a path says can end up in an image's bytes.
 ROOT = Path("/run/fai-forge")
 MARK = "FAI_FORGE_SANDBOX"
+# What a build has for itself, so that FAI's locks and logs do not meet others'.
+HIDDEN = ("/run", "/var/log")
 # A signal that ends the program which started the sandbox also ends all that is in it.
 NAMESPACES = ("--mount", "--pid", "--fork", "--mount-proc", "--uts", "--ipc", "--kill-child")
 # As root in the namespace, with the user's subordinate ids for everybody else.
@@ -149,7 +151,7 @@ def furnish() -> None:
     """
     resolver = Path("/etc/resolv.conf")
     nameservers = resolver.read_bytes() if resolver.exists() else b""
-    for folder in ("/run", "/var/log"):
+    for folder in HIDDEN:
         run(["mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", folder])
     if not resolver.exists() and nameservers:
         real = resolver.resolve()
@@ -161,6 +163,17 @@ def furnish() -> None:
     # For this program only: in the image's tree, scripts have a /tmp of their own.
     tempfile.tempdir = str(ROOT / "tmp")
     Path(tempfile.tempdir).mkdir()
+
+
+def check_visible(folders: Iterable[Path]) -> None:
+    """Raise UsageError for a folder that the sandbox's own /run or /var/log would hide."""
+    for folder in folders:
+        for hidden in HIDDEN:
+            if folder.is_relative_to(hidden):
+                raise UsageError(
+                    f"{folder} cannot be seen by a build, which has a {hidden} of its own",
+                    hint=f"move it out of {hidden}",
+                )
 
 
 def unmount_below(folder: Path) -> None:

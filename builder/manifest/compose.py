@@ -15,6 +15,7 @@ from builder.install import fai
 from builder.install.rootfs import Recipe
 from builder.manifest import collect, model
 from builder.models import AptSource, BuildId
+from builder.sites.outside import Outside
 
 
 def manifest(
@@ -30,8 +31,14 @@ def manifest(
     checks: Sequence[model.Verdict],
     command: str,
     project: Path,
+    brought: Mapping[str, str],
+    overlays: Sequence[Outside],
 ) -> model.Manifest:
-    """The manifest of a finished build; `origins` are by package name and version."""
+    """The manifest of a finished build.
+
+    `origins` are by package name and version; `brought` names the overlay of each class; `overlays`
+    are those from outside of the project.
+    """
     installed = collect.packages(
         tree, {(*key, arch): found for key, found in origins.items() for arch in (spec.arch, "all")}
     )
@@ -45,10 +52,7 @@ def manifest(
         arch=spec.arch,
         roles=spec.name.roles,
         classes=tuple(
-            model.FaiClass(
-                name=name, overlay=name if (project / "classes" / name).is_dir() else BASE
-            )
-            for name in spec.classes
+            model.FaiClass(name=name, overlay=brought.get(name, BASE)) for name in spec.classes
         ),
         build=model.Build(
             tool_version=__version__,
@@ -58,7 +62,7 @@ def manifest(
             job_link=provenance.job_link(),
             command=command,
             config_space=_config_space(config),
-            commits=_commits(project),
+            commits=_commits(project, overlays),
             apt_sources=tuple(model.AptSource.of(source) for source in releases),
             tools_tree=model.ToolsTree(
                 digest=tools.digest,
@@ -86,7 +90,13 @@ def _config_space(config: ConfigSpace) -> model.ConfigSpace:
     )
 
 
-def _commits(project: Path) -> tuple[model.SourceCommit, ...]:
-    """All of the project's own overlays are in one repository."""
-    revision = provenance.revision(project)
-    return (model.SourceCommit(overlay=BASE, commit=revision.commit, dirty=revision.dirty),)
+def _commits(project: Path, overlays: Sequence[Outside]) -> tuple[model.SourceCommit, ...]:
+    """All of the project's own overlays are in one repository; each from outside is in its own."""
+    folders = [(BASE, project, None), *((each.label, each.path, each.origin) for each in overlays)]
+    found = ((label, provenance.revision(path), origin) for label, path, origin in folders)
+    return tuple(
+        model.SourceCommit(
+            overlay=label, commit=revision.commit, dirty=revision.dirty, origin=origin
+        )
+        for label, revision, origin in found
+    )

@@ -23,6 +23,7 @@ VOLATILE: dict[tuple[str, ...], str] = {
     ("build", "jobLink"): "every CI job has its own",
     ("build", "command"): "may name a mirror or a folder of the machine",
     ("build", "host"): "the machine",
+    ("build", "commits", "*", "origin"): "one repository has many addresses and copies",
     ("checks",): "told about the image, not part of it; grows with the set of checks",
     ("boots",): "told about the image, not part of it; depends on where it was booted",
     ("decision",): "depends on what was published at the time",
@@ -75,10 +76,12 @@ def stable_digest(manifest: Manifest) -> str:
     """
     document = _plain(manifest)
     for *parents, last in VOLATILE:
-        part = document
+        parts: list[Any] = [document]
         for parent in parents:
-            part = part[parent]
-        del part[last]
+            # "*" is every member of a list.
+            parts = [each for part in parts for each in (part if parent == "*" else [part[parent]])]
+        for part in parts:
+            del part[last]
     for file in document["files"]:
         if not file["reproducible"]:
             for field in VOLATILE_BYTES:

@@ -57,7 +57,8 @@ class FaiClass(_Part):
     name: Text
     """The class as FAI knows it, such as DEBIAN."""
     overlay: Text
-    """The overlay that brought it; "base" is the base config space."""
+    """The folder that brought it: "DEBIAN" of the project itself, "LABEL/DEBIAN" of an overlay from
+    outside; "base" is the base config space."""
 
 
 class ConfigFile(_Part):
@@ -66,7 +67,7 @@ class ConfigFile(_Part):
     path: Text
     """Its path in the config space."""
     overlay: Text
-    """The overlay that brought it; "base" is the base config space."""
+    """The folder that brought it, as in `classes`; "base" is the base config space."""
     sha256: Sha256
     """The digest of its content."""
 
@@ -87,11 +88,14 @@ class SourceCommit(_Part):
     """The git commit that an overlay, or the base, was at."""
 
     overlay: Text
-    """The overlay; "base" is the base config space and fai-forge itself."""
+    """The overlay from outside, by its label; "base" is the project: the base config space, its
+    classes, and fai-forge itself."""
     commit: Commit | None
     """The commit, or null where the overlay is not in a git repository."""
     dirty: bool
     """Whether there were changes that no commit holds."""
+    origin: Text | None = None
+    """The folder or the URL that it came from, without secrets; null for the project."""
 
 
 class AptSource(_Part):
