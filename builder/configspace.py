@@ -76,6 +76,14 @@ class _Entry:
     link: str | None
 
 
+class CollisionError(UsageError):
+    """Two folders bring one file, `path`; caught where all that is wrong is collected."""
+
+    def __init__(self, message: str, hint: str, path: Path) -> None:
+        super().__init__(message, hint)
+        self.path = path
+
+
 def merge(
     base: Path, overlays: Sequence[Overlay], dest: Path, *, mtime: int = 0, settings: str = ""
 ) -> ConfigSpace:
@@ -100,20 +108,31 @@ def merge(
 
 def check_replaces(base: Path, catalogue: Catalogue) -> None:
     """Every file that a folder replaces is in it, and in another one; UsageError names the path."""
+    for fault in replace_faults(base, catalogue):
+        raise fault
+
+
+def replace_faults(base: Path, catalogue: Catalogue) -> Iterator[UsageError]:
+    """All that cannot be replaced."""
     folders = (Overlay(BASE, base), *catalogue.overlays((FIRST, *catalogue.classes, LAST)))
     for overlay in folders:
         for path in overlay.replaces:
             rivals = [each for each in folders if each is not overlay]
             if not any(os.path.lexists(each.path / path) for each in rivals):
-                raise UsageError(
+                yield UsageError(
                     f"{overlay.path}: it replaces {path}, which nobody has",
                     hint="correct the path, or take it out of replaces",
                 )
             if not os.path.lexists(overlay.path / path):
-                raise UsageError(
+                yield UsageError(
                     f"{overlay.path}: it replaces {path}, but has no such file itself",
                     hint="put the file there that takes the other's place; it may be empty",
                 )
+
+
+def examine(base: Path, overlays: Sequence[Overlay]) -> None:
+    """Raise the UsageError that merging these would raise; nothing is written."""
+    _collect((Overlay(BASE, base), *overlays))
 
 
 def _collect(overlays: Sequence[Overlay]) -> dict[str, _Entry]:
@@ -150,7 +169,7 @@ def _scan(overlay: Overlay) -> Iterator[_Entry]:
         raise UsageError(
             f"{overlay.path}: there is no such folder", hint="the base config space is fai-config/"
         )
-    for child in _children(overlay.path):
+    for child in children(overlay.path):
         if child.name in NOT_FAIS:
             continue
         if child.name not in LAYOUT or child.is_symlink() or not child.is_dir():
@@ -163,7 +182,7 @@ def _scan(overlay: Overlay) -> Iterator[_Entry]:
 
 
 def _walk(overlay: Overlay, folder: Path) -> Iterator[_Entry]:
-    for child in _children(folder):
+    for child in children(folder):
         status = child.lstat()
         path = child.relative_to(overlay.path).as_posix()
         link = os.readlink(child) if child.is_symlink() else None  # noqa: PTH115
@@ -185,7 +204,7 @@ def _walk(overlay: Overlay, folder: Path) -> Iterator[_Entry]:
             )
 
 
-def _children(folder: Path) -> list[Path]:
+def children(folder: Path) -> list[Path]:
     """What lies in a folder, sorted, without debris."""
     return sorted(
         child
@@ -205,11 +224,12 @@ def _check_below_files(entries: dict[str, _Entry]) -> None:
                 raise _collision(str(parent), entries[str(parent)], entry)
 
 
-def _collision(path: str, first: _Entry, second: _Entry, verb: str = "bring") -> UsageError:
-    return UsageError(
+def _collision(path: str, first: _Entry, second: _Entry, verb: str = "bring") -> CollisionError:
+    return CollisionError(
         f"the overlays {first.overlay.name} and {second.overlay.name} both {verb} {path}",
         hint=f"rename one of {first.source} and {second.source}, or move it to a class of its own;"
         "\nwhere one is to take the other's place, it says so: replaces: [PATH]",
+        path=second.source,
     )
 
 

@@ -67,16 +67,9 @@ def parse(model: type[M], text: str, path: Path, schema: str = "") -> M:
 
     Raises DocumentError only.
     """
+    content = parse_yaml(text, path)
     try:
-        return model.model_validate(load_yaml(text))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark is not None else 0
-        where = f" in line {line}" if line else ""
-        problem = getattr(error, "problem", None) or " ".join(str(error).split())
-        raise DocumentError(
-            path, f"this is not YAML: {problem}{where}", "mend that line", line
-        ) from error
+        return model.model_validate(content)
     except ValidationError as error:
         detail = error.errors()[0]
         more = f"; {schema} says more" if schema else ""
@@ -88,13 +81,22 @@ def parse(model: type[M], text: str, path: Path, schema: str = "") -> M:
         ) from error
 
 
-def load_yaml(text: str) -> object:
-    """The one document in a text."""
-    loader = _Loader(text)
+def parse_yaml(text: str, path: Path) -> object:
+    """The one YAML document in a text; raises DocumentError."""
     try:
-        return loader.get_single_data()
-    finally:
-        loader.dispose()
+        loader = _Loader(text)
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark is not None else 0
+        where = f" in line {line}" if line else ""
+        problem = getattr(error, "problem", None) or " ".join(str(error).split())
+        raise DocumentError(
+            path, f"this is not YAML: {problem}{where}", "mend that line", line
+        ) from error
 
 
 def field_names(model: type[BaseModel]) -> list[str]:

@@ -56,7 +56,7 @@ class PlainProgress:
         """Print a detail when it changes: tasks of FAI, not single packages."""
         if detail and detail != self._detail:
             self._detail = detail
-            print(f"          {detail} ({done}/{total} packages)", file=sys.stderr, flush=True)
+            print(f"          {detail} ({done}/{total})", file=sys.stderr, flush=True)
 
     def finish(self) -> None:
         """Nothing is left on the screen that would have to be cleared."""

@@ -100,6 +100,14 @@ class Catalogue:
 
 def load(overlays: Sequence[Overlay]) -> Catalogue:
     """Read the classes of all overlays; raises UsageError that names the file that is wrong."""
+    catalogue = read_all(overlays)
+    for fault in faults(catalogue):
+        raise fault
+    return catalogue
+
+
+def read_all(overlays: Sequence[Overlay]) -> Catalogue:
+    """Read the classes of all overlays, whether or not they fit together."""
     found: dict[str, FaiClass] = {}
     additions: dict[str, tuple[Overlay, ...]] = {}
     for overlay in overlays:
@@ -116,14 +124,11 @@ def load(overlays: Sequence[Overlay]) -> Catalogue:
             )
         found[one.name] = one
     ordered = sorted(found.values(), key=lambda c: (c.order, c.name))
-    catalogue = Catalogue({c.name: c for c in ordered}, additions)
-    for fault in faults(catalogue):
-        raise fault
-    return catalogue
+    return Catalogue({c.name: c for c in ordered}, additions)
 
 
 def faults(catalogue: Catalogue) -> Iterator[UsageError]:
-    """All in which the classes do not fit together."""
+    """All in which the classes of a catalogue do not fit together."""
     references = [
         *_faults(_check_addition, catalogue, catalogue.additions),
         *_faults(_check_references, catalogue, catalogue.classes.values()),

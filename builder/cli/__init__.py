@@ -19,9 +19,11 @@ from builder.cli import (
     completion,
     doctor,
     listing,
+    new_class,
     repro_check,
     run,
     show,
+    validate,
     version,
 )
 from builder.cli.common import Verb
@@ -34,6 +36,8 @@ VERBS: tuple[Verb, ...] = (
     run.VERB,
     listing.VERB,
     show.VERB,
+    new_class.VERB,
+    validate.VERB,
     repro_check.VERB,
     doctor.VERB,
     clean.VERB,

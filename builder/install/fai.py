@@ -43,15 +43,25 @@ class Wanted:
     recommends: bool
 
 
-@needs("install_packages", package="fai-client", purpose="read package_config as FAI does")
 def wanted_packages(config: Path, classes: Sequence[str]) -> Wanted:
     """Which packages FAI's own `install_packages` would hand to apt for these classes."""
+    return read_answer(ask_packages(config, classes))
+
+
+@needs("install_packages", package="fai-client", purpose="read package_config as FAI does")
+def ask_packages(config: Path, classes: Sequence[str]) -> tuple[str, ...]:
+    """What FAI's own `install_packages` says that it would do for these classes, in lines."""
     lines: list[str] = []
     run(
         ["install_packages", "-n", "-N", "-m", "9999"],
         env={"FAI": str(config), "classes": " ".join(classes), "FAI_ROOT": "/nonexistent"},
         on_line=lines.append,
     )
+    return tuple(lines)
+
+
+def read_answer(lines: Sequence[str]) -> Wanted:
+    """The packages in what `install_packages` says."""
     packages: list[str] = []
     recommends = False
     for line in lines:

@@ -23,8 +23,8 @@ def test_each_stage_and_each_new_detail_is_one_line(capsys: pytest.CaptureFixtur
     lines = err.splitlines()
     assert re.fullmatch(r"\[ *\d+ s\] Installing with FAI", lines[0])
     assert [line.strip() for line in lines[1:]] == [
-        "installing packages (1/9 packages)",
-        "finishing (9/9 packages)",
+        "installing packages (1/9)",
+        "finishing (9/9)",
     ]
 
 
