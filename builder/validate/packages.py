@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,9 +18,10 @@ from builder.archive import predict, sources
 from builder.archive.aptroot import AptRoot
 from builder.classes import Catalogue, ImageSpec, resolve, series
 from builder.classes.model import FILE
-from builder.errors import BuildError, InfrastructureError
+from builder.errors import BuildError, InfrastructureError, UsageError
 from builder.install import fai
 from builder.install.supplies import Archive
+from builder.models import ExtraSource
 from builder.names import Name
 from builder.progress import Progress
 from builder.run import run
@@ -42,16 +43,23 @@ class Wish:
 
 @dataclass(frozen=True)
 class Plan:
-    """One release on one architecture: what every class wants of its archive."""
+    """Images of one release and architecture, with the same sources: what classes want of them.
 
-    name: Name
+    `spec` is the first of these images.
+    """
+
     spec: ImageSpec
     wishes: tuple[Wish, ...]
+
+    @property
+    def name(self) -> str:
+        """The image that stands for all."""
+        return str(self.spec.name)
 
 
 @dataclass
 class _Together:
-    """With which classes each class may be in an image of one release and architecture."""
+    """With which classes each class may be in these images."""
 
     spec: ImageSpec
     classes: dict[str, set[str]] = field(default_factory=dict)
@@ -61,22 +69,21 @@ def plan(
     catalogue: Catalogue, chosen: Sequence[str]
 ) -> tuple[tuple[Plan, ...], tuple[Finding, ...]]:
     """What the chosen classes want, and what install_packages finds wrong in their lists."""
-    together: dict[Name, _Together] = {}
+    together: dict[tuple[Name, tuple[ExtraSource, ...]], _Together] = {}
     for name in series(catalogue):
         spec = resolve(catalogue, name)
-        plain = Name(name.distro, name.release, (), name.arch)
-        known = together.setdefault(plain, _Together(spec))
+        known = together.setdefault((replace(name, roles=()), spec.sources), _Together(spec))
         for one in spec.classes:
             known.classes.setdefault(one, set()).update(spec.classes)
     reader = _Reader(catalogue)
     plans = []
-    for name, known in together.items():
+    for known in together.values():
         wishes: dict[Wish, None] = {}
         for one in chosen:
             if one in known.classes:
-                wishes |= dict.fromkeys(reader.wishes(one, known.classes[one], name.arch))
+                wishes |= dict.fromkeys(reader.wishes(one, known.classes[one], known.spec.arch))
         if wishes:
-            plans.append(Plan(name, known.spec, tuple(wishes)))
+            plans.append(Plan(known.spec, tuple(wishes)))
     return tuple(plans), tuple(dict.fromkeys(reader.complaints))
 
 
@@ -134,19 +141,20 @@ def ask(plans: Sequence[Plan], archive: Archive, progress: Progress) -> Answer:
     asked: list[str] = []
     silent: dict[str, str] = {}
     for number, one in enumerate(plans):
-        progress.update(number, len(plans), str(one.name))
+        progress.update(number, len(plans), one.name)
+        distro = one.spec.name.distro
         try:
-            own = sources.default_sources(one.name.distro, one.spec.codename)
-            root = archive.open(own, one.spec.arch)
+            own = sources.image_sources(distro, one.spec.codename, one.spec.sources)
+            root = archive.open(own, one.spec.arch, distro)
             root.refresh()
-        except InfrastructureError as error:
-            silent[str(one.name)] = error.message
+        except (InfrastructureError, UsageError) as error:
+            silent[one.name] = error.message
             continue
-        asked.append(str(one.name))
+        asked.append(one.name)
         missing = unknown(root, tuple(dict.fromkeys(wish.package for wish in one.wishes)))
         for wish in one.wishes:
             if wish.package in missing:
-                lacking.setdefault(wish, []).append(str(one.name))
+                lacking.setdefault(wish, []).append(one.name)
     return Answer(
         tuple(_finding(wish, names, asked) for wish, names in lacking.items()), tuple(asked), silent
     )
