@@ -91,9 +91,13 @@ def _print(report: Report) -> None:
         print(f"not asked: the archive of {name}: {why}", file=sys.stderr)
     for what in report.left_out:
         print(f"left out: {what}", file=sys.stderr)
-    number = len(report.findings)
-    verdict = "nothing is wrong" if not number else f"{number} finding{'s' if number > 1 else ''}"
-    print(f"{len(report.checked)} folders checked, {len(report.asked)} archives asked: {verdict}")
+    folders, archives = len(report.checked), len(report.asked)
+    verdict = _count(len(report.findings), "finding") if report.findings else "nothing is wrong"
+    print(f"{_count(folders, 'folder')} checked, {_count(archives, 'archive')} asked: {verdict}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def _shown(finding: Finding) -> str:
