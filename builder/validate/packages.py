@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +29,7 @@ from builder.run import run
 from builder.validate.finding import Finding
 
 CHECK = "packages"
+AT_ONCE = 4
 # What install_packages complains of while it reads.
 COMPLAINT = re.compile(r"^(?:WARNING|ERROR):? (?P<what>.+)")
 WORD = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -140,24 +142,45 @@ def ask(plans: Sequence[Plan], archive: Archive, progress: Progress) -> Answer:
     lacking: dict[Wish, list[str]] = {}
     asked: list[str] = []
     silent: dict[str, str] = {}
-    for number, one in enumerate(plans):
-        progress.update(number, len(plans), one.name)
-        distro = one.spec.name.distro
-        try:
-            own = sources.image_sources(distro, one.spec.codename, one.spec.sources)
-            root = archive.open(own, one.spec.arch, distro)
-            root.refresh()
-        except (InfrastructureError, UsageError) as error:
-            silent[one.name] = error.message
-            continue
-        asked.append(one.name)
-        missing = unknown(root, tuple(dict.fromkeys(wish.package for wish in one.wishes)))
-        for wish in one.wishes:
-            if wish.package in missing:
-                lacking.setdefault(wish, []).append(one.name)
+    # Refreshing is mostly waiting. Each plan has an apt root of its own.
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as workers:
+        waiting = [
+            (one, workers.submit(_missing, root, one))
+            for one, root in _roots(plans, archive, silent)
+        ]
+        for number, (one, answer) in enumerate(waiting):
+            progress.update(number, len(waiting), one.name)
+            try:
+                missing = answer.result()
+            except (InfrastructureError, UsageError) as error:
+                silent[one.name] = error.message
+                continue
+            asked.append(one.name)
+            for wish in one.wishes:
+                if wish.package in missing:
+                    lacking.setdefault(wish, []).append(one.name)
     return Answer(
         tuple(_finding(wish, names, asked) for wish, names in lacking.items()), tuple(asked), silent
     )
+
+
+def _roots(
+    plans: Sequence[Plan], archive: Archive, silent: dict[str, str]
+) -> Iterator[tuple[Plan, AptRoot]]:
+    """The private apt root of each plan; `silent` takes those that cannot have one."""
+    for one in plans:
+        distro = one.spec.name.distro
+        try:
+            own = sources.image_sources(distro, one.spec.codename, one.spec.sources)
+            yield one, archive.open(own, one.spec.arch, distro)
+        except (InfrastructureError, UsageError) as error:
+            silent[one.name] = error.message
+
+
+def _missing(root: AptRoot, one: Plan) -> frozenset[str]:
+    """Which of a plan's packages its archive lacks."""
+    root.refresh()
+    return unknown(root, tuple(dict.fromkeys(wish.package for wish in one.wishes)))
 
 
 def unknown(root: AptRoot, packages: Sequence[str]) -> frozenset[str]:
