@@ -272,7 +272,7 @@ class Manifest(_Part):
     ]
     """Every installed package, by name."""
     installed_bytes: NonNegativeInt | None = None
-    """What the root file system's files take on the disk; null where nobody measured."""
+    """What the files of the tree take on the disk; null where nobody measured."""
     files: Annotated[
         tuple[File, ...],
         AfterValidator(lambda files: tuple(sorted(files, key=lambda file: file.name))),
