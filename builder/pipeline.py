@@ -299,6 +299,7 @@ def describe(
         },
         tree=space.tree,
         tools=supplies.tools_recipe,
+        emulator=supplies.emulator,
         files=made,
         checks=[
             model.Verdict(

@@ -55,7 +55,7 @@ def _call(arguments: argparse.Namespace) -> int:
         known = pipeline.catalogue(request.project, request.overlays)
         classes.resolve(known, request.name)
         sandbox.check_visible(each.path for each in request.overlays)
-        return sandbox.reenter(arguments.words)
+        return sandbox.reenter(arguments.words, arch=request.name.arch)
     shown = progress(quiet=False)
     try:
         result = pipeline.build(request, shown)

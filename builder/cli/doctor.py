@@ -7,13 +7,14 @@ import argparse
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from builder import paths
 from builder.archive import sources
 from builder.cli import common
 from builder.errors import ForgeError, InfrastructureError
-from builder.install import sandbox, workspace
+from builder.install import binfmt, sandbox, workspace
 from builder.run import TOOLS
 
 DESCRIPTION = """\
@@ -43,6 +44,8 @@ def _findings(out: Path) -> Iterator[_Finding]:
             "" if path else f"apt-get install {tool.package}",
         )
     yield _tried("namespaces", sandbox.check, "a sandbox can be made")
+    for arch in binfmt.FORMATS:
+        yield _tried(f"programs of {arch}", partial(sandbox.emulation, arch), "they run here")
     yield _tried("mirror", _mirror, "this machine's apt names one")
     yield _tried("keyring", lambda: sources.keyring("debian"), "Debian's archive can be verified")
     yield _space("cache", paths.cache().root)

@@ -96,7 +96,7 @@ def _build(
     env = {"SOURCE_DATE_EPOCH": str(known.build.source_date_epoch)} if known else {}
     print(f"building: fai-forge {shlex.join(argv)}", file=sys.stderr)
     # The builds' own answers would mix with ours.
-    if code := sandbox.reenter(argv, env=env, quiet=True):
+    if code := sandbox.reenter(argv, arch=name.arch, env=env, quiet=True):
         raise SystemExit(code)
     return Builds(out).of(str(name))[-1]
 

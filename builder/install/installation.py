@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO
 
 from builder.archive import pool, sources
+from builder.archive.aptroot import native_arch
 from builder.classes import ImageSpec
-from builder.install import fai, sandbox
+from builder.install import emulation, fai, native, sandbox
+from builder.install.binfmt import Way
 from builder.install.supplies import Supplies
 from builder.install.workspace import Workspace
 from builder.models import BuildId, DiskIds
@@ -36,15 +39,17 @@ def install(
     basefiles = space.config / "basefiles"
     basefiles.mkdir()
     (basefiles / "DEFAULT.tar.zst").symlink_to(supplies.base.tarball)
+    foreign = emulation.way() is not Way.NATIVE
     try:
-        fai.dirinstall(
-            space,
-            spec.classes,
-            variables=_variables(spec, build, own_sources, supplies.supply, space),
-            log=log,
-            total=supplies.beyond_base,
-            progress=progress,
-        )
+        with native.covered_chroot(space.native) if foreign else nullcontext():
+            fai.dirinstall(
+                space,
+                spec.classes,
+                variables=_variables(spec, build, own_sources, supplies.supply, space),
+                log=log,
+                total=supplies.beyond_base,
+                progress=progress,
+            )
     finally:
         log.write(f"\n===== output of the classes' scripts =====\n{fai.script_output()}")
     sandbox.unmount_below(space.tree)
@@ -59,7 +64,13 @@ def _variables(
 ) -> Mapping[str, str]:
     """What the classes' hooks and scripts are told."""
     ids = DiskIds.of(build)
+    foreign = {}
+    if emulation.way() is not Way.NATIVE:
+        rootcmd = native.rootcmd(space.native, native_arch(), space.tree)
+        # Some parts of FAI set the first one anew.
+        foreign = {"ROOTCMD": rootcmd, "FORGE_ROOTCMD": rootcmd, "FORGE_NATIVE": str(space.native)}
     return {
+        **foreign,
         "SOURCE_DATE_EPOCH": str(build.epoch),
         "FORGE_NAME": build.name,
         "FORGE_SERIAL": build.serial,

@@ -31,9 +31,9 @@ log = logging.getLogger(__name__)
 # Raise it when the command below changes in a way that changes the bytes.
 VERSION = 1
 # No device nodes (a user namespace may not make them); the pool and its indexes are mounted, so
-# there is nothing to update, to download, or to clean up.
+# there is nothing to update, to download, or to clean up. How foreign programs run is settled.
 SKIP = (
-    "output/dev,output/mknod,update,check/empty,download/empty,essential/unlink,"
+    "check/qemu,output/dev,output/mknod,update,check/empty,download/empty,essential/unlink,"
     "cleanup/apt/lists,cleanup/apt/cache,cleanup/reproducible"
 )
 
@@ -51,7 +51,8 @@ class Recipe:
     """All that decides the bytes of a root file system.
 
     `variant` and `include` are mmdebstrap's; `candidates` are the packages that apt predicts for
-    them; `epoch` is the time that the files carry, in seconds.
+    them; `epoch` is the time that the files carry, in seconds. Where `only` names paths, no others
+    are kept (of the variant "extract").
     """
 
     suite: str
@@ -59,11 +60,14 @@ class Recipe:
     include: tuple[str, ...]
     candidates: tuple[Candidate, ...]
     epoch: int
+    only: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
         """One digest of the recipe: the tarball's name."""
         digest = hashlib.sha256(f"{VERSION} {self.suite} {self.variant} {self.epoch}\n".encode())
+        for path in self.only:
+            digest.update(f"only {path}\n".encode())
         for candidate in self.candidates:
             digest.update(f"{candidate.package.key} {candidate.package.sha256}\n".encode())
         return digest.hexdigest()
@@ -147,11 +151,20 @@ def _command(recipe: Recipe, supply: Supply, target: Path, list_file: Path) -> l
         *("mmdebstrap", "--quiet", "--mode=root", "--format=tar", f"--variant={recipe.variant}"),
         *([f"--include={','.join(recipe.include)}"] if recipe.include else []),
         f"--architectures={supply.root.arch}",
+        *_only(recipe.only),
         f"--skip={SKIP}",
         f"--setup-hook={mount}",
         f"--{last_hook}-hook={unmount}",
         *(recipe.suite, str(target), str(list_file)),
     ]
+
+
+def _only(paths: tuple[str, ...]) -> list[str]:
+    """Keep nothing but these paths of the packages."""
+    if not paths:
+        return []
+    options = ["path-exclude=/*", *(f"path-include={path}" for path in paths)]
+    return [f"--dpkgopt={option}" for option in options]
 
 
 def _tarball(cache: Path, recipe: Recipe) -> Path:

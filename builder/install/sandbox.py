@@ -4,7 +4,7 @@
 `fai-forge build` starts itself again inside new user, mount, PID, UTS and IPC namespaces. All that
 the build mounts and starts lives there, so a killed build leaves no mount, no loop device and no
 process behind, and FAI's global lock and log folders are its own. As root the user namespace is
-left out; the rest is the same.
+left out, unless programs of another architecture need one; the rest is the same.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.errors import InfrastructureError, UsageError
+from builder.install import binfmt
+from builder.install.binfmt import Way
 from builder.paths import CACHE_VARIABLE, cache
 from builder.run import CommandError, foreground, needs, run
 
@@ -27,10 +29,14 @@ ROOT = Path("/run/fai-forge")
 MARK = "FAI_FORGE_SANDBOX"
 # What a build has for itself, so that FAI's locks and logs do not meet others'.
 HIDDEN = ("/run", "/var/log")
+# In which way programs of the image's architecture run inside.
+EMULATION = "FAI_FORGE_EMULATION"
 # A signal that ends the program which started the sandbox also ends all that is in it.
 NAMESPACES = ("--mount", "--pid", "--fork", "--mount-proc", "--uts", "--ipc", "--kill-child")
 # As root in the namespace, with the user's subordinate ids for everybody else.
 USER_NAMESPACE = ("--map-root-user", "--map-auto")
+# The same for root, who stays who he is.
+ROOTS_NAMESPACE = (sys.executable, "-m", "builder.install.userns")
 SUBORDINATE_IDS = (Path("/etc/subuid"), Path("/etc/subgid"))
 # How unshare says that its child ended by SIGKILL, and how we see that it did so itself.
 KILLED = (128 + signal.SIGKILL, -signal.SIGKILL)
@@ -70,17 +76,24 @@ def inside() -> bool:
 @needs("unshare", package="util-linux", purpose="build in namespaces of its own")
 @needs("setpriv", package="util-linux", purpose="end a build together with its caller")
 def reenter(
-    argv: Sequence[str], *, env: Mapping[str, str] | None = None, quiet: bool = False
+    argv: Sequence[str],
+    *,
+    arch: str | None = None,
+    env: Mapping[str, str] | None = None,
+    quiet: bool = False,
 ) -> int:
     """Run `fai-forge ARGV` again, inside a new sandbox, and return its exit code.
 
-    `env` is added to our own environment; with `quiet`, what it prints on stdout is dropped.
+    Programs of `arch` can run in it. `env` is added to our own environment; with `quiet`, what it
+    prints on stdout is dropped.
     """
     check()
+    way = Way.NATIVE if arch is None else emulation(arch)
     command = [sys.executable, "-m", "builder", *argv]
     # Inside, everybody is root: what hangs on the user is decided here.
     inner = {**os.environ, MARK: "1", CACHE_VARIABLE: str(cache().root), **(env or {})}
-    words = ["setpriv", "--pdeathsig", "KILL", *_unshare(), "--", *command]
+    inner[EMULATION] = way.value
+    words = ["setpriv", "--pdeathsig", "KILL", *_unshare(way), "--", *command]
     code = foreground(words, env=inner, quiet=quiet)
     if code in KILLED:
         raise InfrastructureError(
@@ -128,10 +141,26 @@ def _user() -> str:
         return str(os.getuid())
 
 
-def _unshare() -> list[str]:
+def emulation(arch: str) -> Way:
+    """In which way programs of `arch` can run in a sandbox; an InfrastructureError if in none."""
+    return binfmt.choose(arch, private=_private_binfmt)
+
+
+def _private_binfmt() -> bool:
+    """Whether the kernel lets a user namespace have its own binfmt_misc."""
+    mount = ["mount", "-t", "binfmt_misc", "binfmt_misc", "/run"]
+    try:
+        run([*_unshare(Way.PRIVATE), "--", *mount], timeout=60)
+    except CommandError:
+        return False
+    return True
+
+
+def _unshare(way: Way = Way.NATIVE) -> list[str]:
     """unshare with the namespaces of a build, for this user."""
-    user = () if os.geteuid() == 0 else USER_NAMESPACE
-    return ["unshare", *user, *NAMESPACES]
+    if os.geteuid() != 0:
+        return ["unshare", *USER_NAMESPACE, *NAMESPACES]
+    return [*(ROOTS_NAMESPACE if way is Way.PRIVATE else ()), "unshare", *NAMESPACES]
 
 
 def _advice() -> str:

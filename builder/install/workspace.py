@@ -62,6 +62,16 @@ class Workspace:
         return self.root / "tools"
 
     @property
+    def emulator(self) -> Path:
+        """The emulator of the image's architecture, where it is not the machine's."""
+        return self.root / "emulator"
+
+    @property
+    def native(self) -> Path:
+        """Programs of the machine's architecture for a tree of another one."""
+        return self.root / "native"
+
+    @property
     def scratch(self) -> Path:
         """For whatever else is made on the way."""
         return self.root / "scratch"
@@ -149,7 +159,5 @@ def _mount_overlay(folder: Path, target: Path) -> None:
 
 
 def _in_user_namespace() -> bool:
-    """Whether root here is somebody else outside (user_namespaces(7))."""
-    return (
-        Path("/proc/self/uid_map").read_text(encoding="ascii").split()[1] != "0" or os.getuid() != 0
-    )
+    """Whether we are in another user namespace than the machine's first (proc_ns.h names it)."""
+    return Path("/proc/self/ns/user").readlink() != Path("user:[4026531837]")

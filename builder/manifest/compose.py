@@ -27,6 +27,7 @@ def manifest(
     origins: Mapping[tuple[str, str], tuple[str, ...]],
     tree: Path,
     tools: Recipe,
+    emulator: str | None,
     files: Sequence[collect.Produced],
     checks: Sequence[model.Verdict],
     command: str,
@@ -71,6 +72,7 @@ def manifest(
                     for each in tools.candidates
                 ),
             ),
+            emulator=emulator,
             host=model.Host(debian_version=provenance.debian_version(), kernel=os.uname().release),
         ),
         packages=collect.entries(installed),

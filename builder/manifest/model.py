@@ -178,6 +178,8 @@ class Build(_Part):
     """The base's commit and those of the overlays."""
     apt_sources: tuple[AptSource, ...]
     tools_tree: ToolsTree
+    emulator: Text | None = None
+    """What ran the image's programs, where they are of another architecture than the host's."""
     host: Host | None = None
 
 

@@ -62,6 +62,7 @@ def argv(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         replace(RECIPE, suite="bookworm"),
         replace(RECIPE, variant="essential"),
         replace(RECIPE, epoch=RECIPE.epoch + 1),
+        replace(RECIPE, only=("/usr/bin/qemu-aarch64",)),
         replace(RECIPE, candidates=()),
         replace(RECIPE, candidates=(Candidate(replace(PACKAGE, sha256="ab"), ("p",)),)),
         replace(RECIPE, candidates=(Candidate(replace(PACKAGE, arch="arm64"), ("p",)),)),
@@ -98,6 +99,19 @@ def test_made_once_and_found_again(
     assert "--architectures=arm64" in argv
     assert "--variant=minbase" in argv
     assert argv[-3] == "trixie"
+
+
+def test_nothing_but_some_paths_is_kept(
+    argv: list[str], supply: Supply, space: Workspace, tmp_path: Path
+) -> None:
+    make(
+        tmp_path,
+        replace(RECIPE, variant="extract", only=("/usr/bin/a", "/usr/bin/b")),
+        supply,
+        space,
+    )
+    options = [word.partition("=")[2] for word in argv if word.startswith("--dpkgopt=")]
+    assert options == ["path-exclude=/*", "path-include=/usr/bin/a", "path-include=/usr/bin/b"]
 
 
 def test_use_is_noted_for_the_cleaning(

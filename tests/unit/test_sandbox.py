@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from builder.errors import InfrastructureError
 from builder.install import sandbox as module
+from builder.install.binfmt import Way
 from builder.paths import CACHE_VARIABLE
 from builder.run import CommandError, Completed
 
@@ -28,6 +31,37 @@ def test_root_needs_no_user_namespace(
     monkeypatch.setattr("os.geteuid", lambda: uid)
     assert ("--map-auto" in module._unshare()) is mapped
     assert "--kill-child" in module._unshare()
+
+
+@pytest.mark.parametrize(
+    ("uid", "way", "starts"),
+    [
+        (0, Way.NATIVE, ["unshare", "--mount"]),
+        (0, Way.MACHINE, ["unshare", "--mount"]),
+        (0, Way.PRIVATE, [sys.executable, "-m", "builder.install.userns", "unshare", "--mount"]),
+        (1000, Way.PRIVATE, ["unshare", "--map-root-user", "--map-auto", "--mount"]),
+    ],
+)
+def test_a_binfmt_misc_of_its_own_needs_a_user_namespace(
+    monkeypatch: pytest.MonkeyPatch, uid: int, way: Way, starts: list[str]
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: uid)
+    assert module._unshare(way)[: len(starts)] == starts
+
+
+def test_the_way_is_handed_to_the_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Mapping[str, str]] = []
+
+    def foreground(_words: list[str], *, env: Mapping[str, str], **_more: Any) -> int:
+        seen.append(env)
+        return 0
+
+    monkeypatch.setattr(module, "check", lambda: None)
+    monkeypatch.setattr(module, "emulation", lambda _arch: Way.MACHINE)
+    monkeypatch.setattr(module, "foreground", foreground)
+    module.reenter(["build"], arch="arm64")
+    module.reenter(["clean"])
+    assert [env[module.EMULATION] for env in seen] == ["machine", "native"]
 
 
 def test_a_forbidden_namespace_names_the_setting(
@@ -127,7 +161,7 @@ def test_a_killed_build_is_said(monkeypatch: pytest.MonkeyPatch, code: int) -> N
 def test_the_builds_own_exit_code_is_handed_on(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     seen: list[tuple[list[str], dict[str, str]]] = []
 
-    def foreground(words: list[str], *, env: dict[str, str], quiet: bool) -> int:
+    def foreground(_words: list[str], *, env: dict[str, str], quiet: bool) -> int:
         assert not quiet
         seen.append((words, env))
         return code

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Run a program as root in a new user namespace in which everybody keeps the same id.
+
+    python -m builder.install.userns PROGRAM ARGUMENT...
+
+A binfmt_misc of one's own belongs to a user namespace, so root needs one for it, too. unshare(1) of
+Debian 12 cannot map all ids without a range in /etc/subuid, which root has not.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+
+CLONE_NEWUSER = 0x10000000
+MAPS = ("uid_map", "gid_map")
+
+
+def enter() -> None:
+    """Move this process into a new user namespace that maps each id of the old one to itself."""
+    process = os.getpid()
+    maps = {name: same(Path("/proc/self", name).read_text(encoding="ascii")) for name in MAPS}
+    done, start = os.pipe()
+    # Only who stays outside may write the maps.
+    writer = os.fork()
+    if writer == 0:
+        code = 1
+        try:
+            os.close(start)
+            os.read(done, 1)
+            for name, text in maps.items():
+                Path(f"/proc/{process}/{name}").write_text(text, encoding="ascii")
+            code = 0
+        finally:
+            os._exit(code)
+    libc = ctypes.CDLL(None, use_errno=True)
+    failed = libc.unshare(CLONE_NEWUSER)
+    os.close(start)
+    _, status = os.waitpid(writer, 0)
+    if failed:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    if status:
+        raise OSError("the ids could not be mapped")
+
+
+def same(parents: str) -> str:
+    """The map of a child namespace that leaves all ids of its parent as they are."""
+    rows = (line.split() for line in parents.splitlines())
+    return "".join(f"{inside} {inside} {count}\n" for inside, _, count in rows)
+
+
+if __name__ == "__main__":
+    enter()
+    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606
