@@ -161,7 +161,7 @@ def test_a_killed_build_is_said(monkeypatch: pytest.MonkeyPatch, code: int) -> N
 def test_the_builds_own_exit_code_is_handed_on(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     seen: list[tuple[list[str], dict[str, str]]] = []
 
-    def foreground(_words: list[str], *, env: dict[str, str], quiet: bool) -> int:
+    def foreground(words: list[str], *, env: dict[str, str], quiet: bool) -> int:
         assert not quiet
         seen.append((words, env))
         return code
