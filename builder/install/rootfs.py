@@ -29,7 +29,7 @@ LAST_HOOKS = {"extract": "extract"}
 log = logging.getLogger(__name__)
 
 # Raise it when the command below changes in a way that changes the bytes.
-VERSION = 1
+VERSION = 2
 # No device nodes (a user namespace may not make them); the pool and its indexes are mounted, so
 # there is nothing to update, to download, or to clean up. How foreign programs run is settled.
 SKIP = (
@@ -145,7 +145,9 @@ def _command(recipe: Recipe, supply: Supply, target: Path, list_file: Path) -> l
         f' && mount -o bind,ro {pool} "$1{pool}" && mount -o bind,ro {mirrors} "$1{mirrors}"'
         f' && mount --bind {supply.lists} "$1{lists}"'
     )
-    unmount = f'umount "$1{lists}" "$1{pool}" "$1{mirrors}" && rm -rf "$1/run"/*'
+    unmount = (
+        f'umount "$1{lists}" "$1{pool}" "$1{mirrors}" && rm -rf "$1/run"/* "$1"/var/cache/apt/*.bin'
+    )
     last_hook = LAST_HOOKS.get(recipe.variant, "customize")
     return [
         *("mmdebstrap", "--quiet", "--mode=root", "--format=tar", f"--variant={recipe.variant}"),
