@@ -50,6 +50,29 @@ def test_slim_has_the_cloud_kernel_named_or_not(ours: Catalogue) -> None:
     assert str(named.name) == "debian-13-slim-cloud"
 
 
+@pytest.mark.parametrize(
+    ("name", "kernel"),
+    [
+        ("debian-13-slim-arm64", "linux-image-cloud-arm64"),
+        # Where there is no cloud kernel, slim has the generic one.
+        ("debian-13-slim-riscv64", "linux-image-riscv64"),
+        ("debian-13-slim-ppc64el", "linux-image-powerpc64le"),
+        ("ubuntu-2404-slim", "linux-image-generic"),
+    ],
+)
+def test_slim_has_a_kernel_everywhere(ours: Catalogue, name: str, kernel: str) -> None:
+    assert resolve(ours, parse(name)).kernel == kernel
+
+
+def test_the_cloud_kernel_says_where_it_is_not(ours: Catalogue) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve(ours, parse("debian-13-cloud-riscv64"))
+    assert caught.value.message == (
+        "debian-13-cloud-riscv64: the architecture riscv64 and the role cloud cannot be combined:"
+        " Debian builds the cloud kernel for amd64 and arm64 only"
+    )
+
+
 def test_slim_and_extras_say_why_they_do_not_combine(ours: Catalogue) -> None:
     with pytest.raises(UsageError) as caught:
         resolve(ours, parse("debian-13-extras-slim"))
