@@ -29,7 +29,8 @@ apt-get install -y ./forge-probe.deb
 
 def test_there_is_no_documentation(guest: Guest) -> None:
     assert guest.check("find /usr/share/doc -type f ! -name copyright") == ""
-    assert guest.check("find /usr/share/man /usr/share/info -type f") == ""
+    # base-files makes an index of info pages, with nothing in it.
+    assert guest.check("find /usr/share/man /usr/share/info -type f ! -name dir") == ""
     assert guest.check("find /usr/share/locale -type f ! -name locale.alias") == ""
 
 
