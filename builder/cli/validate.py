@@ -87,8 +87,9 @@ def _print(report: Report) -> None:
         print(f"{_shown(each)}: {each.sentence}")
         for line in each.hint.splitlines():
             print(f"    {line}")
-    for name, why in report.silent.items():
-        print(f"not asked: the archive of {name}: {why}", file=sys.stderr)
+    for why in dict.fromkeys(report.silent.values()):
+        names = ", ".join(name for name, reason in report.silent.items() if reason == why)
+        print(f"not asked: {names}: {why}", file=sys.stderr)
     for what in report.left_out:
         print(f"left out: {what}", file=sys.stderr)
     folders, archives = len(report.checked), len(report.asked)

@@ -47,11 +47,12 @@ class Wish:
 class Plan:
     """Images of one release and architecture, with the same sources: what classes want of them.
 
-    `spec` is the first of these images.
+    `spec` is the first of these images; `release` is the class.yaml of their release.
     """
 
     spec: ImageSpec
     wishes: tuple[Wish, ...]
+    release: Path
 
     @property
     def name(self) -> str:
@@ -85,8 +86,13 @@ def plan(
             if one in known.classes:
                 wishes |= dict.fromkeys(reader.wishes(one, known.classes[one], known.spec.arch))
         if wishes:
-            plans.append(Plan(known.spec, tuple(wishes)))
+            plans.append(Plan(known.spec, tuple(wishes), _release(catalogue, known.spec)))
     return tuple(plans), tuple(dict.fromkeys(reader.complaints))
+
+
+def _release(catalogue: Catalogue, spec: ImageSpec) -> Path:
+    """The class.yaml of an image's release."""
+    return next(one.path for one in catalogue.of_kind("release") if one.name in spec.classes)
 
 
 class _Reader:
@@ -142,39 +148,60 @@ def ask(plans: Sequence[Plan], archive: Archive, progress: Progress) -> Answer:
     lacking: dict[Wish, list[str]] = {}
     asked: list[str] = []
     silent: dict[str, str] = {}
+    refused: list[Finding] = []
     # Refreshing is mostly waiting. Each plan has an apt root of its own.
     with ThreadPoolExecutor(max_workers=AT_ONCE) as workers:
         waiting = [
             (one, workers.submit(_missing, root, one))
-            for one, root in _roots(plans, archive, silent)
+            for one, root in _roots(plans, archive, silent, refused)
         ]
         for number, (one, answer) in enumerate(waiting):
             progress.update(number, len(waiting), one.name)
             try:
                 missing = answer.result()
-            except (InfrastructureError, UsageError) as error:
-                silent[one.name] = error.message
+            except InfrastructureError as error:
+                silent[one.name] = _reason(error)
+                continue
+            except UsageError as error:
+                refused.append(_refusal(one, error))
                 continue
             asked.append(one.name)
             for wish in one.wishes:
                 if wish.package in missing:
                     lacking.setdefault(wish, []).append(one.name)
-    return Answer(
-        tuple(_finding(wish, names, asked) for wish, names in lacking.items()), tuple(asked), silent
-    )
+    missing_packages = (_finding(wish, names, asked) for wish, names in lacking.items())
+    return Answer((*refused, *missing_packages), tuple(asked), silent)
 
 
 def _roots(
-    plans: Sequence[Plan], archive: Archive, silent: dict[str, str]
+    plans: Sequence[Plan], archive: Archive, silent: dict[str, str], refused: list[Finding]
 ) -> Iterator[tuple[Plan, AptRoot]]:
-    """The private apt root of each plan; `silent` takes those that cannot have one."""
+    """The private apt root of each plan; the others go to `silent` and `refused`."""
     for one in plans:
         distro = one.spec.name.distro
         try:
             own = sources.image_sources(distro, one.spec.codename, one.spec.sources)
             yield one, archive.open(own, one.spec.arch, distro)
-        except (InfrastructureError, UsageError) as error:
-            silent[one.name] = error.message
+        except InfrastructureError as error:
+            silent[one.name] = _reason(error)
+        except UsageError as error:
+            refused.append(_refusal(one, error))
+
+
+def _reason(error: InfrastructureError) -> str:
+    """Why an archive could not be asked, with apt's own first complaint."""
+    said = (line for line in error.hint.splitlines() if line.startswith("E: "))
+    return ": ".join(filter(None, (error.message, next(said, "").removeprefix("E: "))))
+
+
+def _refusal(one: Plan, error: UsageError) -> Finding:
+    """An image can be named, and its archive has a suite, a component or an architecture less."""
+    return Finding(
+        CHECK,
+        one.release,
+        f"{one.name} can be named, but {error.message}",
+        f"let classes that do not go together conflict; {error.hint}",
+    )
 
 
 def _missing(root: AptRoot, one: Plan) -> frozenset[str]:

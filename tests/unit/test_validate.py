@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 
 from builder import pipeline
-from builder.classes import Catalogue, Overlay, own_overlays
-from builder.errors import UsageError
+from builder.classes import Catalogue, Overlay, own_overlays, resolve
+from builder.errors import ForgeError, InfrastructureError, UsageError
+from builder.install.supplies import Archive
+from builder.names import parse
+from builder.paths import Cache
+from builder.progress import NoProgress
 from builder.sites.outside import Outside
-from builder.validate import classes, layout
+from builder.validate import classes, layout, packages
 from builder.validate.finding import Finding
 from builder.validate.validate import _chosen
 from tests.unit.test_overlays import PROJECT, write
@@ -214,3 +218,57 @@ def test_the_projects_own_classes_are_right() -> None:
         for each in (*layout.check(one.overlay, known), *classes.tests(one.overlay))
     ]
     assert found == []
+
+
+class Root:
+    """An apt root that answers as a test wants."""
+
+    def __init__(self, error: ForgeError | None) -> None:
+        self.error = error
+
+    def refresh(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "silent", "found"),
+    [
+        (
+            InfrastructureError("not fetched", hint="apt said:\nE: no route\nE: more"),
+            {"debian-13": "not fetched: no route"},
+            [],
+        ),
+        (
+            UsageError("trixie has nothing for amd64", hint="it has m68k"),
+            {},
+            ["debian-13 can be named, but trixie has nothing for amd64"],
+        ),
+        (None, {}, ["the archive of debian-13 does not have the package b, which the class asks"]),
+    ],
+)
+def test_what_an_archive_says(
+    house: House,
+    monkeypatch: pytest.MonkeyPatch,
+    error: ForgeError | None,
+    silent: dict[str, str],
+    found: list[str],
+) -> None:
+    file = house.overlay.path / "package_config/OURS"
+    house.write({"package_config/OURS": "PACKAGES install\na\n# b\nb\n"})
+    spec = resolve(house.known, parse("debian-13"))
+    plan = packages.Plan(
+        spec,
+        (packages.Wish("a", file), packages.Wish("b", file)),
+        house.root / "classes/TRIXIE/class.yaml",
+    )
+    monkeypatch.setattr("builder.archive.sources.image_sources", lambda *_: ())
+    monkeypatch.setattr(Archive, "open", lambda *_: Root(error))
+    monkeypatch.setattr(packages, "unknown", lambda *_: frozenset({"b"}))
+    answer = packages.ask([plan], Archive(Cache(house.root)), NoProgress())
+    assert answer.silent == silent
+    assert len(answer.findings) == len(found)
+    for each, start in zip(answer.findings, found, strict=True):
+        assert each.sentence.startswith(start)
+    lines = {each.line for each in answer.findings if each.path == file}
+    assert lines <= {4}
