@@ -165,7 +165,8 @@ def _pick(
     known = f"there are {', '.join(tokens)}" if tokens else "there are none yet"
     raise UsageError(
         f"{name}: no class stands for the {kind} {token}{did_you_mean(token, tokens)}",
-        hint=f"{known}; a new one is a folder in {FOLDER}/ with a {FILE}",
+        hint=f"{known}; a new one is a folder in {FOLDER}/ with a {FILE}, and others come with"
+        " --overlay DIR",
     )
 
 
