@@ -36,6 +36,20 @@ def test_the_amphora_comes_with_cloud_init_and_the_cloud_kernel(project: Catalog
     assert "METAL" not in spec.classes
 
 
+@pytest.mark.parametrize("role", ["octavia", "slim"])
+def test_guests_have_a_kernel_where_there_is_no_cloud_kernel(project: Catalogue, role: str) -> None:
+    kernels = {
+        arch: resolve(project, parse(f"debian-13-{role}-{arch}")).kernel
+        for arch in ("amd64", "arm64", "ppc64el", "riscv64")
+    }
+    assert kernels == {
+        "amd64": "linux-image-cloud-amd64",
+        "arm64": "linux-image-cloud-arm64",
+        "ppc64el": "linux-image-powerpc64le",
+        "riscv64": "linux-image-riscv64",
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
@@ -46,6 +60,8 @@ def test_the_amphora_comes_with_cloud_init_and_the_cloud_kernel(project: Catalog
         ("debian-13-slim-hypervisor", "what real machines start from"),
         ("debian-13-slim-baremetal", "what real machines start from"),
         ("debian-13-nocloud-octavia", "cloud-init"),
+        ("ubuntu-2404-octavia", "no octavia-agent"),
+        ("debian-13-cloud-riscv64", "amd64 and arm64 only"),
     ],
 )
 def test_what_does_not_combine_says_why(project: Catalogue, name: str, reason: str) -> None:
