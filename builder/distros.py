@@ -62,12 +62,16 @@ DISTRO_TOKENS = {
 
 @dataclass(frozen=True)
 class Release:
-    """One release as distro-info describes it; `spellings` are the tokens that mean it."""
+    """One release as distro-info describes it; `spellings` are the tokens that mean it.
+
+    `released` is None where no day is known yet.
+    """
 
     token: str
     codename: str
     title: str
     spellings: tuple[str, ...]
+    released: date | None
 
 
 @functools.cache
@@ -126,4 +130,5 @@ def _release(distro: Distro, row: Any) -> Release:
         row.series,
         f"{distro.title} {version} ({nickname})",
         spellings=tuple(dict.fromkeys(filter(None, (token, number, row.series)))),
+        released=row.release,
     )

@@ -14,7 +14,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from builder.distros import (
     DEBIAN_SUITES,
@@ -89,6 +89,17 @@ def codename(name: Name) -> str:
     """The release's codename as archives write it, such as "trixie"; empty where none is known."""
     release = releases(DISTROS[name.distro]).get(name.release)
     return release.codename if release else ""
+
+
+def in_development(name: Name, today: date | None = None) -> bool:
+    """Whether the release is still being made on that day, which is today if none is given.
+
+    Releases that distro-info does not know are taken for finished.
+    """
+    release = releases(DISTROS[name.distro]).get(name.release)
+    if release is None:
+        return False
+    return release.released is None or release.released > (today or datetime.now(UTC).date())
 
 
 def next_serial(day: date, existing: Iterable[str]) -> str:

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""images.yaml: what is right, and what each mistake says."""
+"""images.yaml: what is right, what each mistake says, and that our own rows can be built."""
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from builder import images, names
+from builder import classes, images, names
 from builder.disk import formats
 from builder.errors import UsageError
 
 PROJECT = Path(__file__).parents[2]
+TODAY = date(2025, 9, 1)  # trixie was stable, forky testing, and Ubuntu 25.10 was being made
 
 
 def write(folder: Path, text: str) -> Path:
@@ -19,15 +21,47 @@ def write(folder: Path, text: str) -> Path:
     return folder
 
 
-def test_rows_keep_their_order(tmp_path: Path) -> None:
-    project = write(
-        tmp_path,
-        "images:\n- {name: trixie, formats: [qcow2, vmdk]}\n- {name: debian-12, formats: []}\n",
+def test_rows_keep_their_order_and_take_the_rest_from_the_release(tmp_path: Path) -> None:
+    text = """\
+images:
+- {name: trixie, formats: [qcow2, vmdk]}
+- {name: sid, formats: [raw]}
+- {name: debian-12, title: Old, formats: [raw], channel: daily, policy: monthly}
+"""
+    assert images.read(write(tmp_path, text), TODAY) == (
+        images.Listed(
+            names.parse("debian-13"),
+            "Debian 13 (trixie)",
+            ("qcow2", "vmdk"),
+            "release",
+            "security",
+        ),
+        images.Listed(
+            names.parse("debian-sid"), "Debian unstable (sid)", ("raw",), "daily", "always"
+        ),
+        images.Listed(names.parse("debian-12"), "Old", ("raw",), "daily", "monthly"),
     )
-    assert images.read(project) == (
-        images.Listed(names.parse("debian-13"), ("qcow2", "vmdk")),
-        images.Listed(names.parse("debian-12"), ()),
-    )
+
+
+@pytest.mark.parametrize(
+    ("name", "policy"),
+    [
+        ("debian-12", "security"),
+        ("debian-13-arm64", "security"),
+        ("debian-14", "always"),
+        ("debian-sid", "always"),
+        ("ubuntu-2404", "security"),
+        ("ubuntu-2510", "always"),
+    ],
+)
+def test_a_release_that_is_being_made_is_always_built(name: str, policy: str) -> None:
+    assert images.unlisted(names.parse(name), ("qcow2",), TODAY).policy == policy
+
+
+def test_a_release_is_stable_from_its_day_on() -> None:
+    name = names.parse("debian-13")
+    assert images.unlisted(name, (), date(2025, 8, 8)).channel == "daily"
+    assert images.unlisted(name, (), date(2025, 8, 9)).channel == "release"
 
 
 def test_no_file_is_no_images(tmp_path: Path) -> None:
@@ -38,23 +72,45 @@ def test_no_file_is_no_images(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("images: [", "is not YAML"),
-        ("", "the document"),
-        ("images:\n- {name: debian-13}\n", "images.0.formats: Field required"),
-        ("images:\n- {name: debian-13, formats: [], chanel: x}\n", "images.0.chanel"),
-        ("images:\n- {name: debian-13, formats: qcow2}\n", "images.0.formats"),
-        ("images:\n- {name: debian-13-20261120, formats: []}\n", "is one build"),
-        ("images:\n- {name: debain-13, formats: []}\n", "debain"),
+        ("", "fields and their values are expected"),
+        ("images:\n- {name: debian-13}\n", "the field images.0.formats is missing"),
+        ("images:\n- {name: debian-13, formats: []}\n", "images.0.formats"),
+        ("images:\n- {name: debian-13, formats: [raw], chanel: x}\n", "no field images.0.chanel"),
+        ("images:\n- {name: debian-13, formats: qcow2}\n", "formats: a list is expected"),
+        ("images:\n- {name: debian-13, formats: [raw], policy: never}\n", "policy is 'never'"),
+        ("images:\n- {name: debian-13, formats: [raw], channel: x}\n", "channel is 'x'"),
+        ("images:\n- {name: debian-13-20261120, formats: [raw]}\n", "is one build"),
+        ("images:\n- {name: debain-13, formats: [raw]}\n", "debain"),
+        (
+            "images:\n- {name: trixie, formats: [raw]}\n- {name: debian-13, formats: [raw]}\n",
+            "debian-13 stands there twice",
+        ),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(UsageError) as caught:
         images.read(write(tmp_path, text))
     assert said in caught.value.message
+    assert str(tmp_path / images.FILE) in caught.value.message
+    assert caught.value.hint
 
 
-def test_the_projects_own_list() -> None:
-    rows = images.read(PROJECT)
-    assert names.parse("debian-13") in [row.name for row in rows]
-    for row in rows:
-        for each in row.formats:
-            formats.find(each)
+def test_the_schema_is_committed() -> None:
+    assert (PROJECT / "schema/images.schema.json").read_text() == images.schema_text()
+
+
+OWN = {str(row.name): row for row in images.read(PROJECT)}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_every_row_of_ours_can_be_built(name: str) -> None:
+    row = OWN[name]
+    known = classes.load(classes.own_overlays(PROJECT))
+    assert classes.resolve(known, row.name).kernel
+    for each in row.formats:
+        formats.find(each)
+
+
+def test_no_title_of_ours_stands_for_two_images() -> None:
+    titles = [row.title for row in OWN.values()]
+    assert len(set(titles)) == len(titles)
