@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What must not be in an image: identities, and traces of the machine and the tools that built it.
+"""What two machines from one image must not share: identities, secrets, names, addresses.
 
 Each function is one check, named and given its reason in `builder.checks.offline`.
 """
@@ -10,33 +10,51 @@ import posixpath
 import re
 from collections.abc import Iterator
 
+from builder.checks.leftovers import found
 from builder.checks.terms import Subject
 
 # Files that make a machine unique, or with which two machines would share a secret: each is made
 # on the first boot if it is missing.
 UNIQUE_FILES: dict[str, str] = {
-    "var/lib/systemd/random-seed": "every clone would start with the same random pool",
-    "var/lib/systemd/credential.secret": "every clone could read the others' credentials",
-    "var/lib/cloud/instance": "cloud-init would take the clone for a machine that it knows",
-    "var/lib/cloud/instances/*": "cloud-init would take the clone for a machine that it knows",
+    "etc/NetworkManager/system-connections/*": "every clone would have the build's networks",
+    "etc/hostid": "file systems would take all clones for one host",
+    "etc/lvm/devices/*": "it names the disks of one machine",
+    "etc/machine-info": "every clone would have the same description",
+    "etc/multipath/wwids": "it names the disks of one machine",
     "etc/nvme/hostid": "storage servers would take all clones for one host",
     "etc/nvme/hostnqn": "storage servers would take all clones for one host",
+    "etc/openvswitch/system-id.conf": "controllers would take all clones for one switch",
     "etc/ssl/private/ssl-cert-snakeoil.key": "every clone would have the same private key",
+    "etc/udev/rules.d/70-persistent-*": "it names the network cards of one machine",
+    "etc/zfs/zpool.cache": "it names the disks of one machine",
+    "var/lib/cloud/data/*": "cloud-init would take the clone for a machine that it knows",
+    "var/lib/cloud/instance": "cloud-init would take the clone for a machine that it knows",
+    "var/lib/cloud/instances/*": "cloud-init would take the clone for a machine that it knows",
+    "var/lib/cloud/sem/*": "cloud-init would leave out what it does once for a machine",
+    "var/lib/dhcp/*": "clones would ask for the same address",
+    "var/lib/dhcpcd/*": "clones would ask for the same address",
+    "var/lib/NetworkManager/*": "clones would ask for the same address",
+    "var/lib/shim-signed/mok/*": "every clone would sign kernel modules with the same key",
+    "var/lib/systemd/credential.secret": "every clone could read the others' credentials",
+    "var/lib/systemd/network/*": "clones would ask for the same address",
+    "var/lib/systemd/random-seed": "every clone would start with the same random pool",
+    "var/lib/urandom/random-seed": "every clone would start with the same random pool",
+    "boot/efi/loader/random-seed": "every clone would start with the same random pool",
 }
-
-# Work of FAI, mmdebstrap or apt while building, by the pattern of its path.
-BUILD_FILES: dict[str, str] = {
-    "usr/sbin/policy-rc.d": "no service would ever be started by its package",
-    "etc/apt/apt.conf.d/10fai": "FAI's settings for the installation",
-    "etc/apt/apt.conf.d/90fai": "FAI's settings for the installation",
-    "etc/apt/apt.conf.d/*mmdebstrap*": "settings for making the base file",
-    "etc/dpkg/dpkg.cfg.d/*unsafe-io*": "dpkg would not write safely to disk",
-    "tmp/*": "left over by a script",
-    "var/tmp/*": "left over by a script",
+# Debian's open-iscsi makes the name on the first boot, unless there is one.
+ISCSI = "etc/iscsi/initiatorname.iscsi"
+ISCSI_NAME = re.compile(r"^\s*InitiatorName\s*=\s*\S")
+# Names that any machine may have for itself, by address; others are those of one machine.
+LOCAL_HOSTS: dict[str, tuple[str, ...]] = {
+    "127.0.0.1": ("localhost", "localhost.localdomain", "localhost4"),
+    "::1": ("localhost", "ip6-localhost", "ip6-loopback", "localhost6"),
+    "fe00::0": ("ip6-localnet",),
+    "ff00::0": ("ip6-mcastprefix",),
+    "ff02::1": ("ip6-allnodes",),
+    "ff02::2": ("ip6-allrouters",),
+    "ff02::3": ("ip6-allhosts",),
 }
-
-# A command of apt's configuration that sends its traffic elsewhere: Acquire::http::Proxy "...";
-PROXY = re.compile(r"^[^/#]*\b(proxy|proxy-auto-detect)\b[^;]*\"[^\"]+\"", re.IGNORECASE)
+LOOPBACK = ("127.0.0.1", "::1")
 
 
 def machine_id(subject: Subject) -> Iterator[str]:
@@ -56,42 +74,39 @@ def ssh_host_keys(subject: Subject) -> Iterator[str]:
 
 def unique_files(subject: Subject) -> Iterator[str]:
     """None of `UNIQUE_FILES` may exist."""
-    yield from _found(subject, UNIQUE_FILES)
+    yield from found(subject, UNIQUE_FILES)
+    if any(ISCSI_NAME.match(line) for line in subject.root.lines(ISCSI)):
+        yield f"/{ISCSI} has a name: storage servers would take all clones for one host"
 
 
-def build_files(subject: Subject) -> Iterator[str]:
-    """None of `BUILD_FILES` may exist, nor a diversion by FAI."""
-    yield from _found(subject, BUILD_FILES)
-    # Three lines each: the path, where it went, the package that asked.
-    lines = subject.root.lines("var/lib/dpkg/diversions")
-    for path, _, package in zip(lines[::3], lines[1::3], lines[2::3], strict=False):
-        if package == "fai":
-            yield f"{path} is still diverted by FAI"
+def hostname(subject: Subject) -> Iterator[str]:
+    """/etc/hostname must be absent, empty, localhost, or the name that was promised."""
+    name = (subject.root.text("etc/hostname") or "").strip()
+    if name not in ("", "localhost", subject.promise.hostname):
+        yield f"/etc/hostname holds {name}"
 
 
-def apt_leftovers(subject: Subject) -> Iterator[str]:
-    """apt's folders must hold no lists, no packages and no caches."""
-    for folder in ("var/lib/apt/lists", "var/cache/apt"):
-        for entry in subject.root.under(folder):
-            # apt's lock files are part of no package, but empty, and made again at once.
-            empty_lock = entry.path.endswith("/lock") and entry.info.st_size == 0
-            if not entry.is_folder and not empty_lock:
-                yield f"/{entry.path} exists"
+def hosts(subject: Subject) -> Iterator[str]:
+    """/etc/hosts must know this machine as localhost, each address once, and no other machine.
 
-
-def proxies(subject: Subject) -> Iterator[str]:
-    """apt's configuration must name no proxy."""
-    for path in ("etc/apt/apt.conf", *subject.root.glob("etc/apt/apt.conf.d/*")):
-        for line in subject.root.lines(path):
-            if PROXY.search(line):
-                yield f"/{path} names a proxy: {line.strip()}"
-
-
-def logs(subject: Subject) -> Iterator[str]:
-    """Log files may exist, but must be empty."""
-    for entry in subject.root.under("var/log"):
-        if entry.is_file and entry.info.st_size > 0:
-            yield f"/{entry.path} has {entry.info.st_size} bytes"
+    Debian's images once had the build's own name there (#942325).
+    """
+    seen: dict[str, int] = {}
+    for number, line in enumerate(subject.root.lines("etc/hosts"), 1):
+        address, *names = line.split("#")[0].split() or [""]
+        if not address:
+            continue
+        allowed = LOCAL_HOSTS.get(address)
+        if allowed is None:
+            yield f"/etc/hosts:{number} names {address}, another machine's or the build's address"
+        elif others := [name for name in names if name not in allowed]:
+            yield f"/etc/hosts:{number} calls {address} {' '.join(others)}"
+        if address in seen:
+            yield f"/etc/hosts:{number} names {address}, as line {seen[address]} does"
+        seen[address] = number
+        if address in LOOPBACK and "localhost" not in names:
+            yield f"/etc/hosts:{number} does not call {address} localhost"
+    yield from (f"/etc/hosts does not name {each}" for each in LOOPBACK if each not in seen)
 
 
 def resolv_conf(subject: Subject) -> Iterator[str]:
@@ -108,19 +123,6 @@ def resolv_conf(subject: Subject) -> Iterator[str]:
         yield f"/{path} is a symlink to {target}; it must be absent"
     elif _absolute(target) != _absolute(wanted):
         yield f"/{path} is a symlink to {target}; it must be one to {wanted}"
-
-
-def hostname(subject: Subject) -> Iterator[str]:
-    """/etc/hostname must be absent, empty, localhost, or the name that was promised."""
-    name = (subject.root.text("etc/hostname") or "").strip()
-    if name not in ("", "localhost", subject.promise.hostname):
-        yield f"/etc/hostname holds {name}"
-
-
-def _found(subject: Subject, patterns: dict[str, str]) -> Iterator[str]:
-    for pattern, reason in patterns.items():
-        for path in subject.root.glob(pattern):
-            yield f"/{path} exists: {reason}"
 
 
 def _absolute(target: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 import stat
 from collections import deque
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from pathlib import Path
 
 # As many as Linux follows.
 MAX_LINKS = 40
+# What makes a pattern of a path's part; see fnmatch(3).
+WILDCARD = re.compile(r"[*?[]")
 
 
 @dataclass(frozen=True)
@@ -60,19 +63,24 @@ class Rootfs:
             if part == "..":
                 done = done[:-1]
                 continue
-            here = self.tree.joinpath(*done, part)
-            if not here.is_symlink():
+            # Strings, since pathlib would take most of the time of all checks.
+            here = "/".join((self._top, *done, part))
+            if not os.path.islink(here):  # noqa: PTH114
                 done.append(part)
                 continue
             links += 1
             if links > MAX_LINKS:
                 return None
-            target = str(here.readlink())
+            target = os.readlink(here)  # noqa: PTH115
             if target.startswith("/"):
                 done = []
             todo.extendleft(reversed(target.split("/")))
-        found = self.tree.joinpath(*done)
-        return found if os.path.lexists(found) else None
+        found = "/".join((self._top, *done))
+        return Path(found) if os.path.lexists(found) else None
+
+    @cached_property
+    def _top(self) -> str:
+        return str(self.tree)
 
     def exists(self, path: str) -> bool:
         """Whether `path` exists, a dangling symlink counting as well."""
@@ -105,17 +113,39 @@ class Rootfs:
         return tuple((self.text(path) or "").splitlines())
 
     def glob(self, pattern: str) -> tuple[str, ...]:
-        """Paths of one folder whose name matches, sorted; only the last part may have wildcards."""
-        folder, _, name = pattern.strip("/").rpartition("/")
-        parent = self.resolve(folder)
-        if parent is None or not parent.is_dir():
-            return ()
-        names = sorted(each.name for each in parent.iterdir())
-        return tuple(f"{folder}/{each}" for each in names if fnmatch.fnmatchcase(each, name))
+        """Paths that match, sorted; each part may have wildcards, and `**` is any folders or none.
+
+        `*` also matches names that begin with a dot. A dangling symlink is found as well.
+        """
+        found = [""]
+        *folders, last = (part for part in pattern.split("/") if part)
+        for part in folders:
+            found = [each for path in found for each in self._matching(path, part)]
+        names = {each for path in found for each in self._matching(path, last)}
+        return tuple(sorted(each.lstrip("/") for each in names if each))
+
+    def _matching(self, folder: str, part: str) -> list[str]:
+        """What one part of a pattern matches in a folder."""
+        if part == "**":
+            return [folder, *self._folders_below(folder)]
+        if not WILDCARD.search(part):
+            return [f"{folder}/{part}"] if self.exists(f"{folder}/{part}") else []
+        place = self.resolve(folder)
+        if place is None or not place.is_dir():
+            return []
+        names = sorted(each.name for each in place.iterdir())
+        return [f"{folder}/{each}" for each in names if fnmatch.fnmatchcase(each, part)]
+
+    def _folders_below(self, folder: str) -> Iterator[str]:
+        place = self.resolve(folder)
+        for each in sorted(place.iterdir()) if place is not None and place.is_dir() else ():
+            if each.is_dir() and not each.is_symlink():
+                yield f"{folder}/{each.name}"
+                yield from self._folders_below(f"{folder}/{each.name}")
 
     def under(self, folder: str) -> Iterator[Entry]:
         """`folder`, which is a path without symlinks, and all that is below it."""
-        prefix = folder.strip("/") + "/"
+        prefix = folder.strip("/") + "/" if folder.strip("/") else ""
         return (entry for entry in self.entries if f"{entry.path}/".startswith(prefix))
 
     @cached_property

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The JSON Schemas of `class.yaml` and `overlay.yaml`; editors check and complete with them.
+"""The JSON Schemas of a class's YAML files, which editors check and complete with.
 
 After a change of a model: `python -m builder.classes.schema > schema/class.schema.json`, and
-`python -m builder.classes.schema overlay > schema/overlay.schema.json`.
+`python -m builder.classes.schema overlay > schema/overlay.schema.json`; the same for `offline`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from builder.classes.model import ClassFile
+from builder.classes.offline import OfflineFile
 from builder.classes.overlays import AdditionFile
 from builder.documents import schema_of
 
@@ -28,7 +29,12 @@ def addition_schema() -> dict[str, Any]:
     return schema_of(AdditionFile, "urn:fai-forge:v1:overlay", "fai-forge overlay.yaml")
 
 
-SCHEMAS = {"class": class_schema, "overlay": addition_schema}
+def offline_schema() -> dict[str, Any]:
+    """The schema of a `tests/offline.yaml`."""
+    return schema_of(OfflineFile, "urn:fai-forge:v1:offline", "fai-forge tests/offline.yaml")
+
+
+SCHEMAS = {"class": class_schema, "offline": offline_schema, "overlay": addition_schema}
 
 
 def schema_text(which: str = "class") -> str:

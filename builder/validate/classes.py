@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from builder.classes import Catalogue, Overlay, resolve, series
+from builder.classes import offline as promises
 from builder.classes.catalogue import faults, read_all
 from builder.configspace import CollisionError, examine, replace_faults
-from builder.documents import DocumentError, parse_yaml, read_text
+from builder.documents import DocumentError
 from builder.errors import UsageError
 from builder.validate.finding import Finding, of_error
 
@@ -80,7 +81,7 @@ def tests(overlay: Overlay) -> Iterator[Finding]:
     offline = overlay.path / "tests" / OFFLINE
     if offline.exists():
         try:
-            parse_yaml(read_text(offline, "mend it"), offline)
+            promises.read(overlay.path)
         except DocumentError as error:
             yield of_error(TESTS, offline, error)
     for path in sorted(overlay.path.glob("tests/*.py")):

@@ -56,7 +56,9 @@ packages: [netbase]
 set -euo pipefail
 $ROOTCMD usermod --lock root
 rm -f "$target/etc/hosts"
-printf '127.0.0.1\\tlocalhost\\n' > "$target/etc/hosts"
+printf '127.0.0.1\\tlocalhost\\n::1\\tlocalhost\\n' > "$target/etc/hosts"
+rm -f "$target/etc/default/locale"
+echo LANG=C.UTF-8 > "$target/etc/default/locale"
 grub=$target/usr/lib/grub/i386-pc
 mkdir -p "$grub" "$target/boot/grub/i386-pc" "$target/boot/efi/EFI/BOOT"
 head -c 510 /dev/zero > "$grub/boot.img"

@@ -66,6 +66,27 @@ def test_glob_follows_the_folder(root: Rootfs) -> None:
     assert root.glob("etc/host/*") == ()
 
 
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("/usr/*/os-*", ("usr/lib/os-release",)),
+        ("/**/os-release", ("etc/os-release", "usr/lib/os-release")),
+        ("/usr/**/os-release", ("usr/lib/os-release",)),
+        ("/lib/**/os-*", ("lib/os-release",)),
+        ("/etc/**/group", ()),
+        ("/*/above", ("etc/above",)),
+        ("/etc/host", ("etc/host",)),
+        ("/[el]*", ("etc", "lib")),
+        ("/etc/none", ()),
+        ("/etc/passwd/x", ()),
+    ],
+)
+def test_glob_takes_wildcards_in_every_part(
+    root: Rootfs, pattern: str, found: tuple[str, ...]
+) -> None:
+    assert root.glob(pattern) == found
+
+
 def test_entries_are_sorted_and_start_with_the_tree_itself(root: Rootfs) -> None:
     paths = [entry.path for entry in root.entries]
     assert paths[:2] == ["", "etc"]
