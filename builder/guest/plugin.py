@@ -24,15 +24,8 @@ from builder.errors import ForgeError, InfrastructureError
 from builder.guest.accel import AUTO, CHOICES
 from builder.guest.boot import boot
 from builder.guest.guest import CLOUD_INIT, LOGINS, Guest
+from builder.guest.session import INFRASTRUCTURE_EXIT, MODULE_PROPERTY, PARENT_VARIABLE
 from builder.models import DEFAULT_ARCH
-
-# sysexits.h's EX_TEMPFAIL; pytest itself uses 0 to 5.
-INFRASTRUCTURE_EXIT = 75
-# Set by who starts pytest: a session whose parent was killed must not go on booting guests.
-PARENT_VARIABLE = "FAI_FORGE_PARENT"
-
-# The property of each test in the JUnit file that names its module.
-MODULE_PROPERTY = "module"
 
 # Ordinary tests of a class run as "settled"; the later a stage, the more of the guest it changes.
 STAGES = ("settled", "changed", "reboot", "rebooted", "off")
