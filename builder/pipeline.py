@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import gzip
-import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
 
-from builder import classes, configspace, images, names
+from builder import classes, configspace, images, names, provenance
 from builder.archive import pool, sources
 from builder.builds import LOG, MANIFEST, Builds, Built, Draft
 from builder.checks import offline, predicted
@@ -164,7 +163,8 @@ def prepare(
     root = request.archive.open(own, spec.arch, spec.name.distro)
     supply = pool.open_supply(root, space.root / "supply-image", space.pool)
 
-    epoch = _newest(supply) if request.epoch is None else request.epoch
+    # The same archive gives the same image on any day.
+    epoch = supply.newest if request.epoch is None else request.epoch
     if epoch > time.time():
         raise UsageError(
             f"the image's files would carry a time in the future: {epoch} seconds",
@@ -180,12 +180,6 @@ def prepare(
     )
     brought = {one.name: one.overlay.name for one in known.classes.values()}
     return Image(spec, config, identity, own, brought), supply
-
-
-def _newest(supply: pool.Supply) -> int:
-    """The date of the newest index: the same archive gives the same image on any day."""
-    dates = [release.date.timestamp() for release in supply.releases if release.date]
-    return int(max(dates))
 
 
 def unpack_tools(supplies: Supplies, space: workspace.Workspace, draft: Draft) -> tools.ToolsTree:
@@ -261,14 +255,6 @@ def make_files(
     return tuple(made)
 
 
-def _command(request: Request, image: Image, made: tuple[collect.Produced, ...]) -> str:
-    """What a person types to get the same bytes again, while the archive has the packages."""
-    words = ["fai-forge", "build", image.build.name, "--serial", image.build.serial]
-    words += [word for each in made for word in ("--format", each.format)]
-    words += [word for each in request.overlays for word in ("--overlay", each.argument)]
-    return f"SOURCE_DATE_EPOCH={image.build.epoch} {shlex.join(words)}"
-
-
 def describe(
     request: Request,
     image: Image,
@@ -300,7 +286,11 @@ def describe(
             )
             for each in results
         ],
-        command=_command(request, image, made),
+        command=provenance.rebuild_command(
+            image.build,
+            formats=[each.format for each in made],
+            overlays=[each.argument for each in request.overlays],
+        ),
         project=request.project,
         brought=image.brought,
         overlays=request.overlays,

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import os
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.models import BuildId
 from builder.run import CommandError, Tool, run
 
 
@@ -42,3 +45,11 @@ def debian_version() -> str:
     """The machine's /etc/debian_version."""
     file = Path("/etc/debian_version")
     return file.read_text(encoding="ascii").strip() if file.exists() else "unknown"
+
+
+def rebuild_command(build: BuildId, *, formats: Sequence[str], overlays: Sequence[str]) -> str:
+    """What a person types to get the same bytes again, while the archive has the packages."""
+    words = ["fai-forge", "build", build.name, "--serial", build.serial]
+    words += [word for each in formats for word in ("--format", each)]
+    words += [word for each in overlays for word in ("--overlay", each)]
+    return f"SOURCE_DATE_EPOCH={build.epoch} {shlex.join(words)}"

@@ -147,6 +147,11 @@ class Supply:
     mirrors: Path
     pool: Path
 
+    @property
+    def newest(self) -> int:
+        """The date of the newest index, in seconds."""
+        return int(max(each.date.timestamp() for each in self.releases if each.date))
+
 
 def open_supply(root: AptRoot, folder: Path, pool: Path) -> Supply:
     """Refresh an apt root and copy what a build needs of it into `folder`."""

@@ -10,14 +10,10 @@ import re
 from collections.abc import Iterator
 
 from builder.checks import units
-from builder.checks.rootfs import Entry
 from builder.checks.terms import Subject
+from builder.manifest import collect
 
 MIB = 1 << 20
-# What ext4 gives to a file, a folder or a long symlink at least.
-BLOCK = 4096
-# Symlinks up to this length are kept in the inode itself.
-SHORT_LINK = 60
 
 
 def class_paths(subject: Subject) -> Iterator[str]:
@@ -83,21 +79,9 @@ def size_budget(subject: Subject) -> Iterator[str]:
     if not budgets:
         return
     name, most = budgets[-1]
-    size = installed_size(subject.root.entries)
+    size = collect.installed_bytes(subject.root.tree)
     if size > most:
         yield f"{name}: the tree takes {size / MIB:.0f} MiB, and {most / MIB:.0f} MiB are allowed"
-
-
-def installed_size(entries: tuple[Entry, ...]) -> int:
-    """The bytes that a tree takes in blocks of ext4, hard links once, wherever it lies now."""
-    inodes = {(entry.info.st_dev, entry.info.st_ino): entry for entry in entries}
-    return sum(_blocks(entry) * BLOCK for entry in inodes.values())
-
-
-def _blocks(entry: Entry) -> int:
-    if entry.is_link and entry.info.st_size < SHORT_LINK:
-        return 0
-    return 1 if entry.is_folder else -(-entry.info.st_size // BLOCK)
 
 
 def _texts(subject: Subject, pattern: str) -> Iterator[tuple[str, str]]:

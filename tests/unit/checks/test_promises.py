@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from builder.checks import units
-from builder.checks.promises import BLOCK, installed_size
 from builder.checks.rootfs import Rootfs
 from builder.classes import ClassPromise
 from tests.unit.checks.spoil import (
@@ -112,17 +111,6 @@ def test_the_last_budget_counts(tree: Path) -> None:
     larger = ClassPromise("LARGER", installed_size_max=4 << 20)
     assert failures(tree, replace(PROMISE, classes=(BASE, larger, ClassPromise("X")))) == {}
     assert set(failures(tree, replace(PROMISE, classes=(larger, BASE)))) == {"size-budget"}
-
-
-def test_the_size_is_that_of_blocks(tmp_path: Path) -> None:
-    put(tmp_path, "a/one", "x")
-    put(tmp_path, "a/more", "x" * (BLOCK + 1))
-    put(tmp_path, "a/none", "")
-    (tmp_path / "a/again").hardlink_to(tmp_path / "a/more")
-    (tmp_path / "a/short").symlink_to("one")
-    (tmp_path / "a/long").symlink_to("x" * 100)
-    # The tree, a/, one, more (two blocks) and the long symlink.
-    assert installed_size(Rootfs(tmp_path).entries) == 6 * BLOCK
 
 
 @pytest.mark.parametrize(
