@@ -72,9 +72,9 @@ def class_packages(subject: Subject) -> Iterator[str]:
 def size_budget(subject: Subject) -> Iterator[str]:
     """The tree may take no more than the last class allows that says so."""
     budgets = [
-        (each.name, each.installed_size_max)
+        (each.name, each.installed_size_max[subject.promise.arch])
         for each in subject.promise.classes
-        if each.installed_size_max is not None
+        if subject.promise.arch in each.installed_size_max
     ]
     if not budgets:
         return

@@ -50,9 +50,9 @@ def parse_size(text: object) -> int:
     return int(match[1]) * UNITS[match[2]]
 
 
-def _for_each_arch(kernel: object) -> object:
-    """One package name stands for every architecture."""
-    return dict.fromkeys(ARCHES, kernel) if isinstance(kernel, str) else kernel
+def for_each_arch(value: object) -> object:
+    """One text stands for every architecture."""
+    return dict.fromkeys(ARCHES, value) if isinstance(value, str) else value
 
 
 def _known_arch(arch: str) -> str:
@@ -91,7 +91,7 @@ Size = Annotated[
 ]
 Kernel = Annotated[
     dict[ArchName, PackageName],
-    BeforeValidator(_for_each_arch),
+    BeforeValidator(for_each_arch),
     WithJsonSchema(
         {
             "anyOf": [

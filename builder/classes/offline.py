@@ -20,7 +20,8 @@ from pydantic import (
 
 from builder import documents
 from builder.classes.catalogue import Catalogue
-from builder.classes.model import PackageName, Size
+from builder.classes.model import SIZE, ArchName, PackageName, Size, for_each_arch
+from builder.models import ARCHES
 
 FILE = "tests/offline.yaml"
 UNIT_TYPES = ("automount", "mount", "path", "service", "slice", "socket", "swap", "target", "timer")
@@ -56,6 +57,22 @@ Regexes = Annotated[
     BeforeValidator(_as_list),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
 ]
+Budget = Annotated[
+    dict[ArchName, Size],
+    BeforeValidator(for_each_arch),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": f"^{SIZE.pattern}$"},
+                {
+                    "type": "object",
+                    "propertyNames": {"enum": list(ARCHES)},
+                    "additionalProperties": {"type": "string", "pattern": f"^{SIZE.pattern}$"},
+                },
+            ]
+        }
+    ),
+]
 Unit = Annotated[str, StringConstraints(pattern=UNIT)]
 Account = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]*$")]
 Word = Annotated[str, StringConstraints(pattern=r"^\S+$")]
@@ -89,8 +106,9 @@ class OfflineFile(BaseModel):
     """Files that may run with another's rights: setuid, setgid or with capabilities."""
     users: tuple[Account, ...] = ()
     """Accounts that the class's packages make, beyond those that are reviewed for all images."""
-    installed_size_max: Size | None = None
-    """What the tree may take on disk, such as 700MiB; the last class that says so counts."""
+    installed_size_max: Budget = {}
+    """What the tree may take on disk, such as 700MiB, for all architectures or for each; the last
+    class that says so counts."""
     command_line: tuple[Word, ...] = ()
     """Words that the kernel's command line must have."""
 
@@ -99,7 +117,7 @@ class OfflineFile(BaseModel):
 class ClassPromise:
     """What one class promises of a tree: the `packages` of class.yaml, and tests/offline.yaml.
 
-    The fields are those of `OfflineFile`; `installed_size_max` is in bytes.
+    The fields are those of `OfflineFile`; `installed_size_max` is in bytes, by architecture.
     """
 
     name: str
@@ -113,7 +131,7 @@ class ClassPromise:
     without_packages: tuple[str, ...] = ()
     setuid: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
-    installed_size_max: int | None = None
+    installed_size_max: Mapping[str, int] = field(default_factory=dict)
     command_line: tuple[str, ...] = ()
 
 

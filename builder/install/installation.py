@@ -53,6 +53,13 @@ def install(
     finally:
         log.write(f"\n===== output of the classes' scripts =====\n{fai.script_output()}")
     sandbox.unmount_below(space.tree)
+    _remove_mount_points(space.tree / sandbox.ROOT.relative_to("/"))
+
+
+def _remove_mount_points(folder: Path) -> None:
+    """Remove the empty folders that native programs were mounted on, and nothing that has files."""
+    for path, _, _ in os.walk(folder, topdown=False):
+        Path(path).rmdir()
 
 
 def _variables(

@@ -13,6 +13,7 @@ from builder import classes
 from builder.classes.offline import FILE, ClassPromise, OfflineFile, parse_text, read
 from builder.classes.schema import schema_text
 from builder.errors import UsageError
+from builder.models import ARCHES
 
 PROJECT = Path(__file__).parents[2]
 WHOLE = """\
@@ -57,7 +58,7 @@ def test_all_that_a_class_can_promise(tmp_path: Path) -> None:
         without_packages=("cloud-init",),
         setuid=("/usr/lib/x/helper",),
         users=("haproxy",),
-        installed_size_max=700 << 20,
+        installed_size_max=dict.fromkeys(ARCHES, 700 << 20),
         command_line=("console=ttyS0", "quiet"),
     )
     assert two == ClassPromise(name="TWO", packages=("p-two",))
@@ -83,7 +84,7 @@ def test_model_and_promise_have_the_same_fields() -> None:
         ("enabled: [ssh]", "enabled.0 is 'ssh'"),
         ("without_packages: [Cloud]", "without_packages.0 is 'Cloud'"),
         ("users: [' x']", "users.0"),
-        ("installed_size_max: 1GB", "installed_size_max: a whole number of MiB"),
+        ("installed_size_max: 1GB", "installed_size_max.amd64: a whole number of MiB"),
         ("command_line: ['a b']", "command_line.0 is 'a b'"),
         ("absent: [/x]\nabsent: [/y]", "absent stands there twice in line"),
     ],

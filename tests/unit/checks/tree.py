@@ -23,7 +23,7 @@ BASE = ClassPromise(
     masked=("slow.timer", "gone.service"),
     without_packages=("telnetd",),
     setuid=("/usr/bin/own-*",),
-    installed_size_max=1 << 20,
+    installed_size_max={"amd64": 1 << 20},
     command_line=("console=ttyS0",),
 )
 PROMISE = Promise(
