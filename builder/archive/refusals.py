@@ -17,7 +17,8 @@ NO_SUITE = re.compile(
     re.M,
 )
 UNREACHABLE = re.compile(
-    r"^E: Failed to fetch (?P<uri>\S+?)/dists/\S+  (?P<why>Could not (?:connect|resolve) .*?)\.?$",
+    r"^E: Failed to fetch (?P<uri>\S+?)/dists/\S+  "
+    r"(?P<why>(?:Could not (?:connect|resolve)|Temporary failure resolving) .*?)\.?$",
     re.M,
 )
 

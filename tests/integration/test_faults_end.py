@@ -164,7 +164,7 @@ def full_workspace(forge: Forge) -> str:
 
 def full_for_fai(forge: Forge) -> str:
     work = forge.cache / "work"
-    return f"mkdir -p {work}; mount -t tmpfs -o size=448m tmpfs {work}"
+    return f"mkdir -p {work}; mount -t tmpfs -o size=384m tmpfs {work}"
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_no_network(forge: Forge) -> None:
     only_root("take the network away")
     running = replace(forge, prefix=("unshare", "--net", "--")).build()
     assert running.process.returncode == 4, running.text
-    assert "cannot be reached: Could not resolve" in running.text
+    assert " cannot be reached: " in running.text
     assert "Check the network" in running.text
     assert "Fetching packages" not in running.text
     assert forge.left() == []

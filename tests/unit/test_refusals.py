@@ -26,6 +26,7 @@ E: Some index files failed to download. They have been ignored, or old ones used
 UNRESOLVED = """\
 E: Failed to fetch https://near.invalid/x/dists/noble/InRelease  Could not resolve 'near.invalid'
 """
+NO_RESOLVER = UNRESOLVED.replace("Could not resolve", "Temporary failure resolving")
 UNSIGNED = "E: The repository 'http://near.invalid/debian trixie InRelease' is not signed.\n"
 
 
@@ -48,6 +49,12 @@ UNSIGNED = "E: The repository 'http://near.invalid/debian trixie InRelease' is n
             UNRESOLVED,
             InfrastructureError,
             "the archive https://near.invalid/x cannot be reached: Could not resolve"
+            " 'near.invalid'",
+        ),
+        (
+            NO_RESOLVER,
+            InfrastructureError,
+            "the archive https://near.invalid/x cannot be reached: Temporary failure resolving"
             " 'near.invalid'",
         ),
         (
