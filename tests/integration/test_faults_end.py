@@ -164,7 +164,7 @@ def full_workspace(forge: Forge) -> str:
 
 def full_for_fai(forge: Forge) -> str:
     work = forge.cache / "work"
-    return f"mkdir -p {work}; mount -t tmpfs -o size=384m tmpfs {work}"
+    return f"mkdir -p {work}; mount -t tmpfs -o size=320m tmpfs {work}"
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_a_full_disk(forge: Forge, prepare: Prepare, option: str, place: str) ->
     prefix = ("unshare", "--mount", "sh", "-ec", f"{script}; exit $code", "sh")
     running = replace(forge, prefix=prefix).build("--workspace", option)
     assert running.process.returncode == 4, running.text
-    assert f"fai-forge: the file system of {place} is full\n" in running.text
+    assert f"fai-forge: the file system of {place} is full\n" in running.text, running.text
     assert "free some space there" in running.text
     assert [name for name in listing.read_text().split() if not name.endswith(".failed")] == [
         ".lock"
