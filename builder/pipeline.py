@@ -34,7 +34,7 @@ from builder.progress import Progress, Stopwatch
 from builder.run import run
 from builder.sites.outside import Outside
 
-DEFAULT_FORMATS = ("qcow2",)
+DEFAULT_FORMATS = (formats.DEFAULT_FORMAT,)
 
 
 @dataclass(frozen=True)

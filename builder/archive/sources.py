@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from debian.deb822 import Deb822
-
 from builder.distros import DEBIAN_SUITES, DISTROS, releases
 from builder.errors import InfrastructureError, UsageError
 from builder.models import ExtraSource
@@ -260,16 +258,3 @@ def _joined(sources: tuple[Source, ...]) -> tuple[Source, ...]:
             source if known is None else replace(known, suites=known.suites + source.suites)
         )
     return tuple(stanzas.values())
-
-
-def parse(text: str) -> tuple[Source, ...]:
-    """Read a deb822 sources file that a class brings."""
-    return tuple(
-        Source(
-            stanza["URIs"].split()[0],
-            tuple(stanza["Suites"].split()),
-            tuple(stanza["Components"].split()),
-            stanza.get("Signed-By", ""),
-        )
-        for stanza in Deb822.iter_paragraphs(text)
-    )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -55,6 +55,17 @@ def for_each_arch(value: object) -> object:
     return dict.fromkeys(ARCHES, value) if isinstance(value, str) else value
 
 
+def schema_by_arch(pattern: str) -> dict[str, Any]:
+    """The JSON Schema of what `for_each_arch` reads: a text, or one for each architecture."""
+    text = {"type": "string", "pattern": pattern}
+    by_arch = {
+        "type": "object",
+        "propertyNames": {"enum": list(ARCHES)},
+        "additionalProperties": text,
+    }
+    return {"anyOf": [text, by_arch]}
+
+
 def _known_arch(arch: str) -> str:
     if arch not in ARCHES:
         near = did_you_mean(arch, ARCHES)
@@ -92,18 +103,7 @@ Size = Annotated[
 Kernel = Annotated[
     dict[ArchName, PackageName],
     BeforeValidator(for_each_arch),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": PACKAGE},
-                {
-                    "type": "object",
-                    "propertyNames": {"enum": list(ARCHES)},
-                    "additionalProperties": {"type": "string", "pattern": PACKAGE},
-                },
-            ]
-        }
-    ),
+    WithJsonSchema(schema_by_arch(PACKAGE)),
 ]
 
 

@@ -20,8 +20,7 @@ from pydantic import (
 
 from builder import documents
 from builder.classes.catalogue import Catalogue
-from builder.classes.model import SIZE, ArchName, PackageName, Size, for_each_arch
-from builder.models import ARCHES
+from builder.classes.model import SIZE, ArchName, PackageName, Size, for_each_arch, schema_by_arch
 
 FILE = "tests/offline.yaml"
 UNIT_TYPES = ("automount", "mount", "path", "service", "slice", "socket", "swap", "target", "timer")
@@ -60,18 +59,7 @@ Regexes = Annotated[
 Budget = Annotated[
     dict[ArchName, Size],
     BeforeValidator(for_each_arch),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": f"^{SIZE.pattern}$"},
-                {
-                    "type": "object",
-                    "propertyNames": {"enum": list(ARCHES)},
-                    "additionalProperties": {"type": "string", "pattern": f"^{SIZE.pattern}$"},
-                },
-            ]
-        }
-    ),
+    WithJsonSchema(schema_by_arch(f"^{SIZE.pattern}$")),
 ]
 Unit = Annotated[str, StringConstraints(pattern=UNIT)]
 Account = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]*$")]

@@ -12,9 +12,6 @@ from typing import Protocol
 from builder.errors import InfrastructureError
 from builder.run import DEFAULT_TIMEOUT, CommandError, Completed
 
-# Debian packages that the tools tree must hold for this room.
-PACKAGES = ("dosfstools", "e2fsprogs", "fdisk", "mtools", "qemu-utils", "tar", "xz-utils")
-
 
 class Toolbox(Protocol):
     """The tools tree; the paths that it is given are the same inside it and outside."""

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.disk.toolbox import PACKAGES, Toolbox
+from builder.disk.toolbox import Toolbox
+from builder.install.tools import PACKAGES
 from builder.run import DEFAULT_TIMEOUT, Completed, run
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
