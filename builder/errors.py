@@ -43,3 +43,10 @@ class InfrastructureError(ForgeError):
     """The machine, its mirror, libvirt or a disk let us down; the same call may work later."""
 
     exit_code = 4
+
+
+class ArchiveError(InfrastructureError):
+    """The state of an archive cannot be known: unreachable, unsigned, expired or half updated.
+
+    Never the same as an archive in which nothing changed.
+    """

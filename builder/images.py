@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`images.yaml`: which images this project builds for others, in which formats, and when anew.
 
+It holds the policies themselves, too, and where to find security advisories.
+
 After a change of the model: `python -m builder.images > schema/images.schema.json`.
 """
 
@@ -8,7 +10,8 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -18,17 +21,19 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from builder import documents, names
 from builder.classes.model import FormatName
 from builder.errors import UsageError
+from builder.policy.model import Impacts, Policy
 
 FILE = "images.yaml"
 
-# When a published image is built anew; what each looks at is the policies' own business.
-Policy = Literal["security", "reboot-required", "monthly", "point-release", "always"]
+PolicyName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")]
+# A file, relative to the folder of images.yaml, or a URL.
+Place = Annotated[str, StringConstraints(pattern=r"^\S[^\n]*$")]
 # Where it is published: kept until its release's end of life, or for some days.
 Channel = Literal["release", "daily"]
 # What holds where a row does not say: a stable release changes for its security, and one that is
 # still made changes every day.
-STABLE: tuple[Channel, Policy] = ("release", "security")
-IN_DEVELOPMENT: tuple[Channel, Policy] = ("daily", "always")
+STABLE: tuple[Channel, PolicyName] = ("release", "security")
+IN_DEVELOPMENT: tuple[Channel, PolicyName] = ("daily", "always")
 
 
 class ImageRow(BaseModel):
@@ -44,17 +49,38 @@ class ImageRow(BaseModel):
     """The formats that are made, the one for most people first."""
     channel: Channel | None = None
     """release or daily; a release that is still being made is daily if nothing is said."""
-    policy: Policy | None = None
-    """When it is built anew; security, and always for a release that is still being made."""
+    policy: PolicyName | None = None
+    """The policy that says when it is built anew; security if nothing is said, and always for a
+    release that is still being made."""
 
 
-class ImagesFile(BaseModel):
-    """The images that are built and published from this project."""
+class AdvisoryPlaces(BaseModel):
+    """Where Debian's security data is, each a file or a URL; both may be left out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    EXAMPLES: ClassVar[dict[str, str]] = {"images": "- {name: debian-13, formats: [qcow2]}"}
+    dsa: Place | None = None
+    """The list of advisories: `data/DSA/list` of the security tracker."""
+    tracker: Place | None = None
+    """The tracker's JSON."""
 
+
+class ImagesFile(BaseModel):
+    """The images that are built and published from this project, and when they are built anew."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    EXAMPLES: ClassVar[dict[str, str]] = {
+        "images": "- {name: debian-13, formats: [qcow2]}",
+        "policies": "security: {summary: Security updates, when: [security]}",
+    }
+
+    policies: dict[PolicyName, Policy] = Field(default_factory=dict)
+    """The policies by name."""
+    impact: Impacts = Field(default_factory=Impacts)
+    """Source packages whose updates need a reboot or a new instance, or cannot wait."""
+    advisories: AdvisoryPlaces = Field(default_factory=AdvisoryPlaces)
+    """Security data that explains decisions; it never makes one."""
     images: tuple[ImageRow, ...]
     """One row each, in the order in which they are listed."""
 
@@ -67,14 +93,38 @@ class Listed:
     title: str
     formats: tuple[str, ...]
     channel: Channel
-    policy: Policy
+    policy: str
 
 
-def read(project: Path, today: date | None = None) -> tuple[Listed, ...]:
-    """The rows of images.yaml, in its order; UsageError names what is wrong in it."""
+@dataclass(frozen=True)
+class Images:
+    """All of images.yaml."""
+
+    rows: tuple[Listed, ...] = ()
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    impact: Impacts = field(default_factory=Impacts)
+    advisories: AdvisoryPlaces = field(default_factory=AdvisoryPlaces)
+
+    def row(self, name: names.Name) -> Listed:
+        """The row of an image, or the one that it would have if it said nothing."""
+        found = next((row for row in self.rows if row.name == name), None)
+        return found or unlisted(name, ())
+
+    def policy(self, name: str) -> Policy:
+        """A policy by its name; UsageError for an unknown one."""
+        if name not in self.policies:
+            raise UsageError(
+                f"{FILE} has no policy {name}{names.did_you_mean(name, self.policies)}",
+                hint=f"there are: {', '.join(self.policies) or 'none'}",
+            )
+        return self.policies[name]
+
+
+def read(project: Path, today: date | None = None) -> Images:
+    """images.yaml, its rows in its order; UsageError names what is wrong in it."""
     path = project / FILE
     if not path.exists():
-        return ()
+        return Images()
     text = documents.read_text(path, missing="is it yours to read?")
     file = documents.parse(ImagesFile, text, path, "schema/images.schema.json")
     rows: dict[names.Name, Listed] = {}
@@ -84,8 +134,15 @@ def read(project: Path, today: date | None = None) -> tuple[Listed, ...]:
             raise UsageError(
                 f"{path}: {one.name} stands there twice", hint="take one of both rows out"
             )
+        if one.policy not in file.policies:
+            offer = names.did_you_mean(one.policy, file.policies)
+            known = ", ".join(file.policies) or "none"
+            raise UsageError(
+                f"{path}: {one.name} has the policy {one.policy}, which is not there{offer}",
+                hint=f"write it below policies:, or use one of these: {known}",
+            )
         rows[one.name] = one
-    return tuple(rows.values())
+    return Images(tuple(rows.values()), file.policies, file.impact, file.advisories)
 
 
 def unlisted(name: names.Name, formats: tuple[str, ...], today: date | None = None) -> Listed:

@@ -68,7 +68,8 @@ class BuildId:
 class Package:
     """One binary package of an image; `sha256` and `size` (bytes) are those of its .deb, if known.
 
-    `origins` are "Label:suite" strings of the archives that hold this version.
+    `origins` are "Label:suite" strings of the archives that hold this version. `essential` is what
+    the archive says of it; what dpkg's status says is not asked for.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Package:
     origins: tuple[str, ...] = ()
     size: int | None = None
     sha256: str | None = None
+    essential: bool = False
 
     @property
     def key(self) -> str:
@@ -91,7 +93,8 @@ class Package:
 class AptSource:
     """One suite of an archive as it was used for a build, and the InRelease file that signed it.
 
-    `date` is the InRelease's own Date; `digest` is the sha256 of the file.
+    `date` is the InRelease's own Date, `version` its Version (such as 13.2, a point release; often
+    there is none); `digest` is the sha256 of the file.
     """
 
     uri: str
@@ -101,6 +104,7 @@ class AptSource:
     label: str = ""
     digest: str = ""
     date: datetime | None = None
+    version: str = ""
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ def build(request: Request, progress: Progress) -> Result:
 
 def _listed_formats(request: Request) -> tuple[str, ...]:
     """The formats that images.yaml names for this image, if it does."""
-    return {row.name: row.formats for row in images.read(request.project)}.get(request.name, ())
+    return images.read(request.project).row(request.name).formats
 
 
 def catalogue(project: Path, outside: Sequence[Outside] = ()) -> classes.Catalogue:

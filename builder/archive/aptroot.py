@@ -22,7 +22,7 @@ from debian.deb822 import Deb822
 
 from builder.archive.refusals import check_offers, refused
 from builder.archive.sources import Source, render
-from builder.errors import InfrastructureError
+from builder.errors import ArchiveError
 from builder.models import AptSource
 from builder.run import CommandError, run
 
@@ -72,7 +72,7 @@ class AptRoot:
         """Fetch the indexes where they changed, verify them, and say what they are.
 
         A mirror that cannot be reached, is half updated or badly signed is an
-        InfrastructureError: a partial answer is never returned. A suite that has not what is
+        ArchiveError: a partial answer is never returned. A suite that has not what is
         wanted of it is a UsageError.
         """
         with self.locked():
@@ -95,7 +95,7 @@ class AptRoot:
                 try:
                     content = file.read_bytes()
                 except FileNotFoundError as error:
-                    raise InfrastructureError(
+                    raise ArchiveError(
                         f"apt left no signed release file of {suite}",
                         hint="the mirror has no InRelease file for it; use another one",
                     ) from error
@@ -110,6 +110,7 @@ class AptRoot:
                         label=release.get("Label", ""),
                         digest=hashlib.sha256(content).hexdigest(),
                         date=parsedate_to_datetime(release["Date"]),
+                        version=release.get("Version", ""),
                     )
                 )
         return tuple(found)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from debian.deb822 import Deb822
 
-from builder.errors import ForgeError, InfrastructureError, UsageError
+from builder.errors import ArchiveError, ForgeError, UsageError
 
 TRY_AGAIN = "Check the network and the mirror (or give another one with --mirror), then try again."
 # What apt-get update says of a suite that is not there, and of an archive that does not answer.
@@ -32,7 +32,7 @@ def _no_suite(found: re.Match[str]) -> ForgeError:
 
 
 def _unreachable(found: re.Match[str]) -> ForgeError:
-    return InfrastructureError(
+    return ArchiveError(
         f"the archive {found['uri']} cannot be reached: {found['why']}", hint=TRY_AGAIN
     )
 
@@ -49,7 +49,7 @@ def refused(output: str) -> ForgeError:
     for pattern, error in COMPLAINTS:
         if found := pattern.search(output):
             return error(found)
-    return InfrastructureError(
+    return ArchiveError(
         "the package indexes could not be fetched and verified",
         hint=f"apt said:\n{output.strip()}\n{TRY_AGAIN}",
     )

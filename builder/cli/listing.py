@@ -61,7 +61,7 @@ def _call(arguments: argparse.Namespace) -> int:
 
 
 def _rows(builds: Builds, known: classes.Catalogue, *, everything: bool) -> list[_Row]:
-    listed = {row.name: row for row in images.read(paths.project_root())}
+    listed = {row.name: row for row in images.read(paths.project_root()).rows}
     shown = dict(listed)
     if everything:
         for name in classes.series(known):

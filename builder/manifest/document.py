@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from builder.errors import UsageError
-from builder.manifest.model import API_VERSION, KIND, Manifest
+from builder.manifest.model import KIND, Manifest
+from builder.manifest.parts import API_VERSION
 
 # What may differ between two builds that gave the same image, by path in the document, and why.
 VOLATILE: dict[tuple[str, ...], str] = {

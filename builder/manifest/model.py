@@ -8,50 +8,29 @@ writes it.
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Annotated, Final, Literal
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    NonNegativeInt,
-    StringConstraints,
-)
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, NonNegativeInt
 
 from builder import models
+from builder.manifest.decision import Decision
+from builder.manifest.parts import (
+    API_VERSION,
+    Commit,
+    FileName,
+    Part,
+    Serial,
+    Series,
+    Sha256,
+    Sha512,
+    Text,
+    Time,
+)
 
-API_VERSION: Final = "fai-forge/v1"
 KIND: Final = "ImageManifest"
 
-Text = Annotated[str, StringConstraints(min_length=1)]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Sha512 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{128}$")]
-Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
-# These become paths where an image is stored or pulled, and the document may come from elsewhere:
-# no slash, and no dot in front.
-Series = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,127}$")]
-Serial = Annotated[str, StringConstraints(pattern=r"^[0-9]{8}(\.[1-9][0-9]*)?$")]
-FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+~-]{0,254}$")]
-Time = Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(UTC))]
 
-
-class _Part(BaseModel):
-    """What all parts of the document share: camelCase in JSON, no unknown field, no change."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        extra="forbid",
-        frozen=True,
-        use_attribute_docstrings=True,
-        json_schema_serialization_defaults_required=True,
-    )
-
-
-class FaiClass(_Part):
+class FaiClass(Part):
     """One FAI class of the build."""
 
     name: Text
@@ -61,7 +40,7 @@ class FaiClass(_Part):
     outside; "base" is the base config space."""
 
 
-class ConfigFile(_Part):
+class ConfigFile(Part):
     """One file of the merged config space."""
 
     path: Text
@@ -72,7 +51,7 @@ class ConfigFile(_Part):
     """The digest of its content."""
 
 
-class ConfigSpace(_Part):
+class ConfigSpace(Part):
     """The config space that FAI was given."""
 
     digest: Sha256
@@ -84,7 +63,7 @@ class ConfigSpace(_Part):
     """Every file, by path."""
 
 
-class SourceCommit(_Part):
+class SourceCommit(Part):
     """The git commit that an overlay, or the base, was at."""
 
     overlay: Text
@@ -98,7 +77,7 @@ class SourceCommit(_Part):
     """The folder or the URL that it came from, without secrets; null for the project."""
 
 
-class AptSource(_Part):
+class AptSource(Part):
     """One suite of an archive as it was when the image was built."""
 
     suite: Text
@@ -113,6 +92,8 @@ class AptSource(_Part):
     """The digest of the InRelease file that vouched for the packages."""
     date: Time | None
     """The Release file's Date."""
+    version: str = ""
+    """The Release file's Version, such as 13.2: a point release; empty where it has none."""
     uri: Text | None = None
     """Where it is, if a class names it; null for a mirror that the build machine chose."""
 
@@ -126,18 +107,19 @@ class AptSource(_Part):
             label=source.label,
             in_release_sha256=source.digest or None,
             date=source.date,
+            version=source.version,
             uri=source.uri if keep_uri else None,
         )
 
 
-class ToolPackage(_Part):
+class ToolPackage(Part):
     """One package of the tools tree."""
 
     name: Text
     version: Text
 
 
-class ToolsTree(_Part):
+class ToolsTree(Part):
     """The programs that decided the image's bytes."""
 
     digest: Sha256
@@ -149,7 +131,7 @@ class ToolsTree(_Part):
     """Its packages, by name."""
 
 
-class Host(_Part):
+class Host(Part):
     """The machine that built it; it has no say in the image's bytes."""
 
     debian_version: Text
@@ -158,7 +140,7 @@ class Host(_Part):
     """Its kernel's release."""
 
 
-class Build(_Part):
+class Build(Part):
     """How, when and from what the image was built."""
 
     tool_version: Text
@@ -183,7 +165,7 @@ class Build(_Part):
     host: Host | None = None
 
 
-class Package(_Part):
+class Package(Part):
     """One installed package."""
 
     name: Text
@@ -215,7 +197,7 @@ class Package(_Part):
         )
 
 
-class File(_Part):
+class File(Part):
     """One file that was built."""
 
     name: FileName
@@ -228,7 +210,7 @@ class File(_Part):
     """Whether a second build gives the same bytes."""
 
 
-class Verdict(_Part):
+class Verdict(Part):
     """What one check, or one boot, found."""
 
     name: Text
@@ -240,14 +222,7 @@ class Verdict(_Part):
     """The file beside the manifest that tells more."""
 
 
-class Decision(_Part):
-    """Why this image was built."""
-
-    answer: Literal["publish", "skip", "unknown"]
-    reasons: tuple[Text, ...]
-
-
-class Manifest(_Part):
+class Manifest(Part):
     """What is in one build of an image, how it was built, and what was found when it was tried."""
 
     api_version: Literal["fai-forge/v1"] = API_VERSION

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The JSON Schema of the manifest, made from the model.
+"""The JSON Schemas of the manifest and of a decision, made from the models.
 
-After a change of the model: `python -m builder.manifest.schema > schema/manifest.schema.json`.
+After a change of a model: `python -m builder.manifest.schema > schema/manifest.schema.json`, and
+the same with `decision`.
 """
 
 from __future__ import annotations
@@ -10,13 +11,18 @@ import json
 import sys
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from builder.manifest.decision import Decision
 from builder.manifest.model import Manifest
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-# A name, not an address: nothing has to be reachable for the schema to be used.
-SCHEMA_ID = "urn:fai-forge:v1:image-manifest"
+# Names, not addresses: nothing has to be reachable for a schema to be used.
+MODELS: dict[str, tuple[type[BaseModel], str, str]] = {
+    "manifest": (Manifest, "urn:fai-forge:v1:image-manifest", "fai-forge image manifest"),
+    "decision": (Decision, "urn:fai-forge:v1:decision", "fai-forge decision"),
+}
 
 
 class _Untitled(GenerateJsonSchema):
@@ -26,18 +32,17 @@ class _Untitled(GenerateJsonSchema):
         return False
 
 
-def manifest_schema() -> dict[str, Any]:
+def schema(name: str = "manifest") -> dict[str, Any]:
     """The schema of the documents that `dump` writes: every field is there."""
-    body = Manifest.model_json_schema(
-        by_alias=True, mode="serialization", schema_generator=_Untitled
-    )
-    return {"$schema": DIALECT, "$id": SCHEMA_ID, **body, "title": "fai-forge image manifest"}
+    model, identifier, title = MODELS[name]
+    body = model.model_json_schema(by_alias=True, mode="serialization", schema_generator=_Untitled)
+    return {"$schema": DIALECT, "$id": identifier, **body, "title": title}
 
 
-def schema_text() -> str:
-    """The schema as it is committed."""
-    return json.dumps(manifest_schema(), indent=2) + "\n"
+def schema_text(name: str = "manifest") -> str:
+    """A schema as it is committed."""
+    return json.dumps(schema(name), indent=2) + "\n"
 
 
 if __name__ == "__main__":
-    sys.stdout.write(schema_text())
+    sys.stdout.write(schema_text(*sys.argv[1:]))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,19 +16,27 @@ PROJECT = Path(__file__).parents[2]
 TODAY = date(2025, 9, 1)  # trixie was stable, forky testing, and Ubuntu 25.10 was being made
 
 
+POLICIES = """\
+policies:
+  security: {summary: Security updates, when: [security]}
+  always: {summary: Whatever changed, when: [anything], min_interval: 12h}
+  monthly: {summary: Once a month, when: [new-month], max_age: 8w}
+"""
+
+
 def write(folder: Path, text: str) -> Path:
     (folder / images.FILE).write_text(text)
     return folder
 
 
 def test_rows_keep_their_order_and_take_the_rest_from_the_release(tmp_path: Path) -> None:
-    text = """\
-images:
-- {name: trixie, formats: [qcow2, vmdk]}
-- {name: sid, formats: [raw]}
-- {name: debian-12, title: Old, formats: [raw], channel: daily, policy: monthly}
+    text = f"""\
+{POLICIES}images:
+- {{name: trixie, formats: [qcow2, vmdk]}}
+- {{name: sid, formats: [raw]}}
+- {{name: debian-12, title: Old, formats: [raw], channel: daily, policy: monthly}}
 """
-    assert images.read(write(tmp_path, text), TODAY) == (
+    assert images.read(write(tmp_path, text), TODAY).rows == (
         images.Listed(
             names.parse("debian-13"),
             "Debian 13 (trixie)",
@@ -64,8 +72,16 @@ def test_a_release_is_stable_from_its_day_on() -> None:
     assert images.unlisted(name, (), date(2025, 8, 9)).channel == "release"
 
 
+def test_spans_are_read(tmp_path: Path) -> None:
+    file = images.read(write(tmp_path, f"{POLICIES}images: []\n"))
+    assert file.policy("always").min_interval == timedelta(hours=12)
+    assert file.policy("monthly").max_age == timedelta(weeks=8)
+    with pytest.raises(UsageError, match=r"no policy secrity.*security"):
+        file.policy("secrity")
+
+
 def test_no_file_is_no_images(tmp_path: Path) -> None:
-    assert images.read(tmp_path) == ()
+    assert images.read(tmp_path).rows == ()
 
 
 @pytest.mark.parametrize(
@@ -77,12 +93,20 @@ def test_no_file_is_no_images(tmp_path: Path) -> None:
         ("images:\n- {name: debian-13, formats: []}\n", "images.0.formats"),
         ("images:\n- {name: debian-13, formats: [raw], chanel: x}\n", "no field images.0.chanel"),
         ("images:\n- {name: debian-13, formats: qcow2}\n", "formats: a list is expected"),
-        ("images:\n- {name: debian-13, formats: [raw], policy: never}\n", "policy is 'never'"),
+        ("images:\n- {name: debian-13, formats: [raw], policy: never}\n", "has the policy never"),
+        ("images: []\npolicies:\n  x: {summary: X, when: []}\n", "policies.x.when"),
+        ("images: []\npolicies:\n  x: {summary: X, when: [securty]}\n", "securty"),
+        (
+            "images: []\npolicies:\n  x: {summary: X, when: [security], max_age: 3m}\n",
+            "a number and a unit are expected: 12h, 30d or 8w",
+        ),
+        ("images: []\nadvisories: {list: x}\n", "no field advisories.list"),
         ("images:\n- {name: debian-13, formats: [raw], channel: x}\n", "channel is 'x'"),
         ("images:\n- {name: debian-13-20261120, formats: [raw]}\n", "is one build"),
         ("images:\n- {name: debain-13, formats: [raw]}\n", "debain"),
         (
-            "images:\n- {name: trixie, formats: [raw]}\n- {name: debian-13, formats: [raw]}\n",
+            f"{POLICIES}images:\n- {{name: trixie, formats: [raw]}}\n"
+            "- {name: debian-13, formats: [raw]}\n",
             "debian-13 stands there twice",
         ),
     ],
@@ -99,7 +123,7 @@ def test_the_schema_is_committed() -> None:
     assert (PROJECT / "schema/images.schema.json").read_text() == images.schema_text()
 
 
-OWN = {str(row.name): row for row in images.read(PROJECT)}
+OWN = {str(row.name): row for row in images.read(PROJECT).rows}
 
 
 @pytest.mark.parametrize("name", OWN)

@@ -7,7 +7,7 @@ import pytest
 from debian.deb822 import Deb822
 
 from builder.archive.refusals import check_offers, refused
-from builder.errors import InfrastructureError, UsageError
+from builder.errors import ArchiveError, UsageError
 
 # Each as apt 2.6 and 3.0 print it.
 NO_SUITE = """\
@@ -41,25 +41,25 @@ UNSIGNED = "E: The repository 'http://near.invalid/debian trixie InRelease' is n
         ),
         (
             REFUSED,
-            InfrastructureError,
+            ArchiveError,
             "the archive http://near.invalid/ubuntu cannot be reached: Could not connect to"
             " near.invalid:80 (203.0.113.80). - connect (111: Connection refused)",
         ),
         (
             UNRESOLVED,
-            InfrastructureError,
+            ArchiveError,
             "the archive https://near.invalid/x cannot be reached: Could not resolve"
             " 'near.invalid'",
         ),
         (
             NO_RESOLVER,
-            InfrastructureError,
+            ArchiveError,
             "the archive https://near.invalid/x cannot be reached: Temporary failure resolving"
             " 'near.invalid'",
         ),
         (
             UNSIGNED,
-            InfrastructureError,
+            ArchiveError,
             "the package indexes could not be fetched and verified",
         ),
     ],
