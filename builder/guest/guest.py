@@ -79,6 +79,7 @@ class Guest:
         self.host_keys: tuple[ssh.HostKey, ...] = ()
         self._key = key
         self._client: paramiko.SSHClient | None = None
+        self._given_up: CheckError | None = None
 
     @property
     def name(self) -> str:
@@ -133,7 +134,15 @@ class Guest:
         self._settle()
 
     def ssh(self) -> paramiko.SSHClient:
-        """The open SSH connection as root, made anew where it broke."""
+        """The open SSH connection as root, made anew where it broke.
+
+        A guest that once did not do what it was waited for is not waited for again.
+        """
+        if self._given_up is not None:
+            raise CheckError(
+                f"the guest was given up before: {self._given_up.message}",
+                hint="the first test that failed tells more",
+            )
         transport = self._client.get_transport() if self._client else None
         if self._client is None or transport is None or not transport.is_active():
             self._wait("let us in by SSH", self.limits.ssh, self._log_in)
@@ -261,10 +270,11 @@ class Guest:
             time.sleep(POLL_SECONDS)
 
     def _failure(self, what: str, seconds: float | None) -> CheckError:
-        """The error for something that the guest did not do."""
+        """The error for something that the guest did not do; after it the guest is given up."""
         limit = "" if seconds is None else f" within {seconds:.0f} s"
         end = console.tail(self.console_text())
-        return CheckError(
+        self._given_up = CheckError(
             f"the guest ({self.firmware}, {self.accel}) did not {what}{limit}",
             hint=f"the console's end, from {self.spec.console}:\n{end}",
         )
+        return self._given_up

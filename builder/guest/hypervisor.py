@@ -8,6 +8,7 @@ end, and never under the feet of another run that uses them too.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import functools
@@ -30,6 +31,9 @@ SYSTEMD = Path("/run/systemd/system")
 # Seconds without clients and guests after which a daemon that we started ends.
 IDLE_SECONDS = 15
 START_SECONDS = 30.0
+# How often the loop of events turns at least, and how long its last turn may take.
+TURN_MILLISECONDS = 250
+END_SECONDS = 10.0
 SYSTEM_SOCKETS = Path("/run/libvirt")
 
 
@@ -53,13 +57,23 @@ def _event_loop() -> None:
     libvirt.registerErrorHandler(lambda _context, _error: None, None)
     libvirt.virEventRegisterDefaultImpl()
 
+    ending = threading.Event()
+
     def turn() -> None:
-        while True:
+        while not ending.is_set():
             libvirt.virEventRunDefaultImpl()
 
     # A loop that has nothing to do sleeps for good; a timer keeps it turning.
-    libvirt.virEventAddTimeout(1000, lambda _timer, _opaque: None, None)
-    threading.Thread(target=turn, name="libvirt-events", daemon=True).start()
+    libvirt.virEventAddTimeout(TURN_MILLISECONDS, lambda _timer, _opaque: None, None)
+    thread = threading.Thread(target=turn, name="libvirt-events", daemon=True)
+    thread.start()
+
+    def end() -> None:
+        ending.set()
+        thread.join(END_SECONDS)
+
+    # An event that is told while the interpreter is taken down is a segmentation fault.
+    atexit.register(end)
 
 
 @dataclass

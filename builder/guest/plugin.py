@@ -14,7 +14,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=stage)
     for item in items:
         item.user_properties.append((MODULE_PROPERTY, _module(item.path)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say with a failure what its error hints at, such as the console's end; JUnit keeps it."""
+    report = yield
+    error = call.excinfo.value if call.excinfo is not None else None
+    if isinstance(error, ForgeError) and (say := getattr(report.longrepr, "addsection", None)):
+        say("what to do next", error.hint)
+    return report
 
 
 def _module(path: Path) -> str:

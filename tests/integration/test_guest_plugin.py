@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tests have the same names in a report wherever their files lie."""
+"""What a report says: the names of tests, wherever their files lie, and why one failed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,28 @@ import os
 import sys
 from pathlib import Path
 
-from builder.guest.verdict import BASE_TESTS, read_junit
+from builder.guest.verdict import BASE_TESTS, TestResult, read_junit
 from builder.run import run
 
 TEST = "def test_one():\n    pass\n"
+GIVEN_UP = """
+from builder.errors import CheckError
+
+def test_waits():
+    raise CheckError("the guest did not come back", hint="the console's end: GRUB loading")
+"""
+
+
+def reported(junit: Path, *files: Path) -> tuple[TestResult, ...]:
+    """What a session with our plugin reports of these files."""
+    words: list[str | Path] = [sys.executable, "-m", "pytest", "-p", "builder.guest.plugin", "-q"]
+    words += ["-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", BASE_TESTS]
+    run(
+        [*words, "--import-mode=importlib", f"--junitxml={junit}", *files],
+        env={"PYTHONPATH": str(BASE_TESTS.parents[2])},
+        check=False,
+    )
+    return read_junit(junit.read_text())[1]
 
 
 def test_names_do_not_depend_on_the_folder(tmp_path: Path) -> None:
@@ -19,14 +37,14 @@ def test_names_do_not_depend_on_the_folder(tmp_path: Path) -> None:
     files = (tmp_path / "test_alone.py", overlay / "test_keys.py")
     for file in files:
         file.write_text(TEST)
-    junit = tmp_path / "junit.xml"
-    run(
-        [
-            *(sys.executable, "-m", "pytest", "-p", "builder.guest.plugin", "-q"),
-            *("-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", BASE_TESTS),
-            *("--import-mode=importlib", f"--junitxml={junit}", *files),
-        ],
-        env={"PYTHONPATH": str(BASE_TESTS.parents[2])},
-    )
-    _, tests = read_junit(junit.read_text())
+    tests = reported(tmp_path / "junit.xml", *files)
     assert [test.name for test in tests] == ["test_alone::test_one", "SSHD/test_keys::test_one"]
+
+
+def test_a_failure_keeps_its_hint(tmp_path: Path) -> None:
+    """The console's end is in the report, since a machine of CI keeps nothing else."""
+    file = tmp_path / "test_of_a_guest.py"
+    file.write_text(GIVEN_UP)
+    (test,) = reported(tmp_path / "junit.xml", file)
+    assert not test.passed
+    assert "the console's end: GRUB loading" in test.message
