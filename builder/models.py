@@ -94,7 +94,7 @@ class AptSource:
     """One suite of an archive as it was used for a build, and the InRelease file that signed it.
 
     `date` is the InRelease's own Date, `version` its Version (such as 13.2, a point release; often
-    there is none); `digest` is the sha256 of the file.
+    there is none), `archive` its Suite (such as stable); `digest` is the sha256 of the file.
     """
 
     uri: str
@@ -105,6 +105,13 @@ class AptSource:
     digest: str = ""
     date: datetime | None = None
     version: str = ""
+    archive: str = ""
+
+    @property
+    def name(self) -> str:
+        """What apt calls it where it says where a version is from: `Label:version/archive`."""
+        where = f"{self.version}/{self.archive}" if self.version else self.archive
+        return f"{self.label}:{where}"
 
 
 @dataclass(frozen=True)

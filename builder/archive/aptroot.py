@@ -111,6 +111,7 @@ class AptRoot:
                         digest=hashlib.sha256(content).hexdigest(),
                         date=parsedate_to_datetime(release["Date"]),
                         version=release.get("Version", ""),
+                        archive=release.get("Suite", ""),
                     )
                 )
         return tuple(found)

@@ -219,7 +219,7 @@ def unknown(root: AptRoot, packages: Sequence[str]) -> frozenset[str]:
         if word in known:
             continue
         try:
-            predict.simulate(root, [word])
+            predict.choose(root, [word])
         except BuildError:
             missing.add(word)
     return frozenset(missing)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reading apt's simulation: which packages, which versions, from where."""
+"""Reading what apt would download: which packages, which versions, from where."""
 
 from __future__ import annotations
 
@@ -11,18 +11,48 @@ from debian.deb822 import Deb822
 
 from builder.archive import predict as module
 from builder.archive.aptroot import AptRoot
-from builder.archive.predict import INSTALL, predict, source_of
-from builder.errors import BuildError
+from builder.archive.predict import predict, source_of
+from builder.errors import BuildError, InfrastructureError
+from builder.models import AptSource
 from builder.run import CommandError, Completed
 
 ROOT = AptRoot(Path("/apt"), "amd64", ())
+RELEASES = (
+    AptSource(
+        "http://me:secret@x.invalid/debian",
+        "trixie",
+        ("main",),
+        label="Debian",
+        version="13.7",
+        archive="stable",
+    ),
+    AptSource(
+        "http://x.invalid/debian-security",
+        "trixie-security",
+        ("main",),
+        label="Debian-Security",
+        version="13",
+        archive="stable-security",
+    ),
+)
 # As apt 2.6 and 3.0 print it.
-SIMULATED = """\
-NOTE: This is only a simulation!
-Inst gcc-14-base (14.2.0-19 Debian:13.7/stable [amd64])
-Inst libc6 (2.41-12+deb13u4 Debian:13.7/stable [amd64]) []
-Inst bsdutils (1:2.41.5-0 Debian:13.7/stable, Debian-Security:13/stable-security [amd64])
-Conf libc6 (2.41-12+deb13u4 Debian:13.7/stable [amd64])
+CHOSEN = """\
+Reading package lists...
+The following NEW packages will be installed:
+  gcc-14-base libc6 bsdutils
+'http://x.invalid/debian/pool/main/g/gcc-14/gcc-14-base_14.2.0-19_amd64.deb' \
+gcc-14-base_14.2.0-19_amd64.deb 49400 MD5Sum:5de34f9768b5d34fb54eebafbd94bdba
+'http://x.invalid/debian/pool/main/g/glibc/libc6_2.41-12%2bdeb13u4_amd64.deb' \
+libc6_2.41-12+deb13u4_amd64.deb 2847
+'http://x.invalid/debian/pool/main/u/util-linux/bsdutils_2.41.5-0_amd64.deb' \
+bsdutils_1%3a2.41.5-0_amd64.deb 104
+"""
+PLACES = """\
+  bsdutils | 1:2.41.5-0 | http://x.invalid/debian trixie/main amd64 Packages
+  bsdutils | 1:2.41.5-0 | http://x.invalid/debian-security trixie-security/main amd64 Packages
+     libc6 | 2.41-12+deb13u4 | http://x.invalid/debian trixie/main amd64 Packages
+     libc6 | 2.41-12+deb13u3 | http://x.invalid/debian-security trixie-security/main amd64 Packages
+gcc-14-base | 14.2.0-19 | http://x.invalid/debian trixie/main amd64 Packages
 """
 SHOWN = """\
 Package: libc6
@@ -34,6 +64,7 @@ SHA256: cc
 Filename: pool/main/g/glibc/libc6.deb
 
 Package: bsdutils
+Essential: yes
 Version: 1:2.41.5-0
 Architecture: amd64
 Source: util-linux (2.41.5-0)
@@ -42,6 +73,7 @@ SHA256: bb
 Filename: pool/main/u/util-linux/bsdutils.deb
 
 Package: bsdutils
+Essential: yes
 Version: 1:2.41.5-0
 Architecture: amd64
 Source: util-linux (2.41.5-0)
@@ -59,58 +91,24 @@ Filename: pool/main/g/gcc-14/gcc-14-base.deb
 """
 
 
-@pytest.mark.parametrize(
-    ("line", "name", "version", "origins"),
-    [
-        (
-            "Inst libc6 (2.41-12 Debian:13.7/stable [amd64]) []",
-            "libc6",
-            "2.41-12",
-            "Debian:13.7/stable",
-        ),
-        (
-            "Inst libc6:i386 (2.41 Debian:13/stable, Debian-Security:13/stable-security [i386])",
-            "libc6",
-            "2.41",
-            "Debian:13/stable, Debian-Security:13/stable-security",
-        ),
-        (
-            "Inst tzdata (2026a-0+deb13u1 Debian:13.7/stable [all]) [libc6:amd64 ]",
-            "tzdata",
-            "2026a-0+deb13u1",
-            "Debian:13.7/stable",
-        ),
-    ],
-)
-def test_a_line_of_the_simulation(line: str, name: str, version: str, origins: str) -> None:
-    match = INSTALL.match(line)
-    assert match is not None
-    assert (match["name"], match["version"], match["origins"]) == (name, version, origins)
-
-
-@pytest.mark.parametrize(
-    "line", ["Conf libc6 (2.41 Debian:13/stable [amd64])", "Remv nano [8.4]", "The following NEW"]
-)
-def test_other_lines_install_nothing(line: str) -> None:
-    assert INSTALL.match(line) is None
-
-
 def test_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[list[str]] = []
 
     def answers(argv: list[str], **_more: Any) -> Completed:
         calls.append(argv)
-        return Completed(tuple(argv), 0, SHOWN if argv[0] == "apt-cache" else SIMULATED)
+        said = {"show": SHOWN, "madison": PLACES}.get(argv[1], CHOSEN)
+        return Completed(tuple(argv), 0, said)
 
     monkeypatch.setattr(module, "run", answers)
+    monkeypatch.setattr(AptRoot, "releases", lambda _root: RELEASES)
     found = predict(ROOT, ["nano"], recommends=True)
     assert calls[0][-4:] == ["?essential", "?priority(required)", "apt", "nano"]
     assert "APT::Install-Recommends=true" in calls[0]
     assert not any("Preferences" in word for word in calls[0])
-    predict(ROOT, ["nano"], preferences=Path("/pins"))
-    assert "Dir::Etc::PreferencesParts=/pins" in calls[2]
+    predict(ROOT, ["libc6/trixie"], preferences=Path("/pins"))
+    assert "Dir::Etc::PreferencesParts=/pins" in calls[3]
     # The versions that apt chose are asked for, not just the names.
-    assert "bsdutils=1:2.41.5-0" in calls[1]
+    assert "bsdutils=1:2.41.5-0" in calls[2]
     assert [each.package.key for each in found] == [
         "bsdutils:amd64",
         "gcc-14-base:amd64",
@@ -128,6 +126,24 @@ def test_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert (gcc.package.sha256, gcc.package.size) == ("aa", 50)
     assert libc.package.source_version == "2.41-12+deb13u4"
+    # The fix that is in this version came out before as an update of its own.
+    assert (libc.package.origins, libc.security) == (("Debian:13.7/stable",), ("2.41-12+deb13u3",))
+    assert (bsdutils.security, gcc.security) == (("1:2.41.5-0",), ())
+    assert [each.package.essential for each in found] == [True, False, False]
+    assert [each.package.auto for each in found] == [False, True, True]
+    assert not predict(ROOT, ["libc6/trixie"])[2].package.auto
+
+
+def test_a_version_from_nowhere_is_no_ordinary_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its origin could be the security archive: nothing is decided without knowing."""
+
+    def answers(argv: list[str], **_more: Any) -> Completed:
+        return Completed(tuple(argv), 0, PLACES if argv[1] == "madison" else CHOSEN)
+
+    monkeypatch.setattr(module, "run", answers)
+    monkeypatch.setattr(AptRoot, "releases", lambda _root: RELEASES[:1])
+    with pytest.raises(InfrastructureError, match=r"which is none of the image.s sources"):
+        predict(ROOT, [])
 
 
 @pytest.mark.parametrize(
