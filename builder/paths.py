@@ -52,6 +52,11 @@ class Cache:
         return self.root / "rootfs"
 
     @property
+    def advisories(self) -> Path:
+        """Security data that was downloaded."""
+        return self.root / "advisories"
+
+    @property
     def overlays(self) -> Path:
         """Overlays from git, by commit."""
         return self.root / "overlays"

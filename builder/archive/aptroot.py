@@ -117,10 +117,10 @@ class AptRoot:
         return tuple(found)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other builds from changing this root's indexes meanwhile."""
+    def locked(self, *, shared: bool = False) -> Iterator[None]:
+        """Keep others from changing this root's indexes meanwhile; `shared`: who only reads."""
         with Path(self.path, "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
             yield
 
 
