@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gzip
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
+from typing import TextIO
 
 from builder import names
 from builder.errors import ForgeError, InfrastructureError, UsageError
@@ -133,6 +136,20 @@ class Draft:
     def file(self, suffix: str) -> Path:
         """A file of the build while it is made, by its suffix with the dot."""
         return self.folder / f"{self.built}{suffix}"
+
+    @contextmanager
+    def write_log(self, epoch: int) -> Iterator[TextIOWrapper]:
+        """FAI's log, compressed while it is written; `epoch` is the time in its header."""
+        with (
+            self.file(f".{LOG}").open("wb") as raw,
+            gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=epoch) as packed,
+            TextIOWrapper(packed, encoding="utf-8", errors="replace") as stream,
+        ):
+            yield stream
+
+    def read_log(self) -> TextIO:
+        """The lines of the finished log."""
+        return gzip.open(self.file(f".{LOG}"), "rt", encoding="utf-8", errors="replace")
 
     def publish(self) -> Built:
         """Give the finished build its final name, once its bytes are on the disk."""

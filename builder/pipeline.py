@@ -7,18 +7,16 @@
 
 from __future__ import annotations
 
-import gzip
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from io import TextIOWrapper
 from pathlib import Path
 
 from builder import classes, configspace, images, names, provenance
 from builder.archive import pool, sources
-from builder.builds import LOG, MANIFEST, Builds, Built, Draft
+from builder.builds import MANIFEST, Builds, Built, Draft
 from builder.checks import offline, predicted
+from builder.checks.culprits import culprits
 from builder.checks.meant import meant
 from builder.checks.terms import CheckResult
 from builder.disk import formats
@@ -29,6 +27,7 @@ from builder.install import rootfs, sandbox, tools, workspace
 from builder.install.installation import install
 from builder.install.supplies import Archive, Supplies, provide
 from builder.manifest import collect, compose, document, model, text
+from builder.manifest.decision import Decision
 from builder.models import BuildId, DiskIds
 from builder.progress import Progress, Stopwatch
 from builder.run import run
@@ -41,7 +40,8 @@ DEFAULT_FORMATS = (formats.DEFAULT_FORMAT,)
 class Request:
     """What to build, and from where; paths are absolute.
 
-    `epoch` overrides the time that files carry (SOURCE_DATE_EPOCH).
+    `epoch` overrides the time that files carry (SOURCE_DATE_EPOCH); `decision` is what asked for
+    this build, if a person did not.
     """
 
     name: names.Name
@@ -53,6 +53,7 @@ class Request:
     epoch: int | None = None
     workspace: str = "auto"
     overlays: tuple[Outside, ...] = ()
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def build(request: Request, progress: Progress) -> Result:
             toolbox = unpack_tools(supplies, space, draft)
         with (
             watch.stage("Installing with FAI", progress),
-            _compressed(draft.file(f".{LOG}"), image.build.epoch) as log,
+            draft.write_log(image.build.epoch) as log,
         ):
             install(
                 image.spec,
@@ -124,7 +125,7 @@ def build(request: Request, progress: Progress) -> Result:
                 progress=progress,
             )
         with watch.stage("Checking the tree", progress):
-            results = check(image, promises, supplies, space)
+            results = check(image, promises, supplies, space, draft)
         with watch.stage("Assembling the disk", progress):
             made = make_files(image, wanted, space, draft, toolbox)
         with watch.stage("Writing the manifest", progress):
@@ -193,30 +194,25 @@ def unpack_tools(supplies: Supplies, space: workspace.Workspace, draft: Draft) -
     return toolbox
 
 
-@contextmanager
-def _compressed(path: Path, epoch: int) -> Iterator[TextIOWrapper]:
-    """A text file that is compressed while it is written."""
-    with (
-        path.open("wb") as raw,
-        gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=epoch) as packed,
-        TextIOWrapper(packed, encoding="utf-8", errors="replace") as stream,
-    ):
-        yield stream
-
-
 def check(
     image: Image,
     promises: tuple[classes.ClassPromise, ...],
     supplies: Supplies,
     space: workspace.Workspace,
+    draft: Draft,
 ) -> tuple[CheckResult, ...]:
     """Look at the finished tree; a check that fails ends the build."""
     installed = collect.packages(space.tree)
     promise = meant(image.spec, image.build, image.image_sources, promises, installed)
     # The check of times is about what will be in the image.
     clamp_times(space.tree, image.build.epoch)
+
+    def blame(packages: Collection[str]) -> dict[str, str]:
+        with draft.read_log() as log:
+            return culprits(log, image.config.root, packages)
+
     results = (
-        predicted.check((each.package for each in supplies.candidates), installed),
+        predicted.check((each.package for each in supplies.candidates), installed, blame),
         *offline.check(space.tree, promise, installed),
     )
     offline.require(results)
@@ -294,6 +290,7 @@ def describe(
         project=request.project,
         brought=image.brought,
         overlays=request.overlays,
+        decision=request.decision,
     )
     draft.file(f".{MANIFEST}").write_text(document.dump(manifest), encoding="utf-8")
     draft.file(".manifest").write_text(text.manifest_text(manifest), encoding="utf-8")

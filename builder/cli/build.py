@@ -8,6 +8,8 @@ import os
 import re
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from builder import classes, names, paths, pipeline
 from builder.cli import common
 from builder.cli.progress import progress
@@ -16,6 +18,7 @@ from builder.errors import UsageError
 from builder.install import sandbox
 from builder.install.supplies import Archive
 from builder.manifest import document
+from builder.manifest.decision import Decision, Decisions
 
 DESCRIPTION = """\
 Build an image and put it, its manifest and its logs into OUT/NAME/SERIAL/.
@@ -43,6 +46,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         help=f"may be given more than once: {', '.join(formats.FORMATS)}",
     )
     parser.add_argument("--serial", help="YYYYMMDD or YYYYMMDD.N (default: today's next free one)")
+    parser.add_argument(
+        "--decision",
+        type=Path,
+        metavar="FILE",
+        help="what `fai-forge plan --json` printed: why this image is built, for its manifest",
+    )
     common.add_build(parser)
     common.add_overlays(parser)
     common.add_json(parser)
@@ -55,6 +64,8 @@ def _call(arguments: argparse.Namespace) -> int:
         known = pipeline.catalogue(request.project, request.overlays)
         classes.resolve(known, request.name)
         sandbox.check_visible(each.path for each in request.overlays)
+        if arguments.decision is not None:
+            sandbox.check_visible([arguments.decision.absolute()])
         return sandbox.reenter(arguments.words, arch=request.name.arch)
     shown = progress(quiet=False)
     try:
@@ -105,7 +116,24 @@ def _request(arguments: argparse.Namespace) -> pipeline.Request:
         epoch=_epoch(),
         workspace=arguments.workspace,
         overlays=common.overlays(arguments),
+        decision=_decision(arguments.decision, str(name.series)),
     )
+
+
+def _decision(path: Path | None, name: str) -> Decision | None:
+    """The decision about an image in the answer of `plan --json`."""
+    if path is None:
+        return None
+    try:
+        answer = Decisions.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise UsageError(
+            f"{path} is not what `fai-forge plan --json` prints", hint=str(error)
+        ) from error
+    found = [each for each in answer.decisions if each.name == name]
+    if not found:
+        raise UsageError(f"{path} has no decision about {name}", hint=f"fai-forge plan {name}")
+    return found[0]
 
 
 def _epoch() -> int | None:

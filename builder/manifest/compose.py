@@ -14,6 +14,7 @@ from builder.configspace import BASE, ConfigSpace
 from builder.install import fai
 from builder.install.rootfs import Recipe
 from builder.manifest import collect, model
+from builder.manifest.decision import Decision
 from builder.models import AptSource, BuildId
 from builder.sites.outside import Outside
 
@@ -34,11 +35,12 @@ def manifest(
     project: Path,
     brought: Mapping[str, str],
     overlays: Sequence[Outside],
+    decision: Decision | None = None,
 ) -> model.Manifest:
     """The manifest of a finished build.
 
     `origins` are by package name and version; `brought` names the overlay of each class; `overlays`
-    are those from outside of the project.
+    are those from outside of the project; `decision` is what asked for the build.
     """
     installed = collect.packages(
         tree, {(*key, arch): found for key, found in origins.items() for arch in (spec.arch, "all")}
@@ -79,6 +81,7 @@ def manifest(
         installed_bytes=collect.installed_bytes(tree),
         files=collect.describe_files(files),
         checks=tuple(checks),
+        decision=decision,
     )
 
 

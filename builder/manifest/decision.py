@@ -99,3 +99,10 @@ class Decision(Part):
     """What was published then; null where nothing was, or nobody could know."""
     reasons: tuple[Reason, ...] = ()
     """All reasons, those that made the answer first; none means that nothing changed."""
+
+
+class Decisions(Part):
+    """What `fai-forge plan --json` prints."""
+
+    decisions: tuple[Decision, ...]
+    """One decision for each image that was asked for, in that order."""

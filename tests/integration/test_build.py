@@ -7,10 +7,20 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from builder.manifest import document
+from builder.manifest.decision import Decision, Decisions, Reason
 from tests.integration.harness import NAME, ROOT, Forge
+
+DECISION = Decision(
+    name=NAME,
+    date=datetime(2026, 11, 20, tzinfo=UTC),
+    policy="security",
+    answer="publish",
+    reasons=(Reason(kind="first", effect="publish", text="nothing is published yet"),),
+)
 
 
 def test_a_build_is_whole_and_told_as_json(forge: Forge) -> None:
@@ -18,6 +28,9 @@ def test_a_build_is_whole_and_told_as_json(forge: Forge) -> None:
     wanted = ["rootfs.tar.xz", "vmdk", "vhdx"]
     argv = ["build", NAME, "--out", str(forge.out), "--json"]
     argv += [word for each in wanted for word in ("--format", each)]
+    asked = forge.out / "decision.json"
+    asked.write_text(Decisions(decisions=(DECISION,)).model_dump_json(by_alias=True))
+    argv += ["--decision", str(asked)]
     epoch = 1_700_000_000
     env = {**forge.environment(), "SOURCE_DATE_EPOCH": str(epoch)}
     done = subprocess.run(
@@ -46,6 +59,7 @@ def test_a_build_is_whole_and_told_as_json(forge: Forge) -> None:
     manifest = document.load(Path(answer["manifest"]))
     assert (manifest.name, manifest.serial) == (NAME, answer["serial"])
     assert manifest.build.source_date_epoch == epoch
+    assert manifest.decision == DECISION
     assert "netbase" in {package.name for package in manifest.packages}
     assert f"SOURCE_DATE_EPOCH={epoch} fai-forge build {NAME}" in manifest.build.command
     stages = [line for line in done.stderr.splitlines() if line.startswith("[")]

@@ -7,6 +7,7 @@ No test here needs the build to succeed; that the next build works is shown wher
 from __future__ import annotations
 
 import gzip
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -177,12 +178,13 @@ def test_a_script_that_fails(forge: Forge, variant: Variant) -> None:
 
 
 def test_a_tree_that_fails_its_checks(forge: Forge, variant: Variant) -> None:
-    script = '#!/bin/sh\necho builder > "$target/etc/hostname"\n'
+    script = '#!/bin/sh\necho builder > "$target/etc/hostname"\n$ROOTCMD dpkg --purge netbase\n'
     project = variant({"TINY/scripts/LAST/95-name": script})
     forge = replace(forge, project=project)
     running = forge.build()
     assert running.process.returncode == 3, running.text
     assert "hostname: " in running.text
+    assert re.search(r"netbase:all \S+ is missing \(by scripts/LAST/95-name\)", running.text)
     # Only the log is kept, as of every build that FAI was run for.
     (kept,) = forge.left()
     assert kept.endswith(FAILED_SUFFIX)
