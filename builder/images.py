@@ -55,12 +55,14 @@ class ImageRow(BaseModel):
 
 
 class AdvisoryPlaces(BaseModel):
-    """Where Debian's security data is, each a file or a URL; both may be left out."""
+    """Where Debian's security data is, each a file or a URL; all may be left out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     dsa: Place | None = None
     """The list of advisories: `data/DSA/list` of the security tracker."""
+    dla: Place | None = None
+    """The same for releases that are in long-term support: `data/DLA/list`."""
     tracker: Place | None = None
     """The tracker's JSON."""
 

@@ -81,14 +81,14 @@ class Advisories:
         return table
 
 
-def load(dsa: str | None, tracker: str | None, folder: Path, kept: Path) -> Advisories:
-    """The advisories at two places, each a file (relative to `folder`) or a URL, or None.
+def load(lists: Iterable[str], tracker: str | None, folder: Path, kept: Path) -> Advisories:
+    """The advisories of some lists (DSA, DLA), and the tracker's JSON if it is to be had.
 
-    What URLs give is kept in the folder `kept`. The list of advisories is read now, the tracker's
-    JSON when it is needed. Raises UsageError for a file, InfrastructureError for a URL. Load once
-    per process: what was read stays with the result.
+    Each is a file (relative to `folder`) or a URL; what URLs give is kept in the folder `kept`. The
+    lists are read now, the tracker's JSON when it is needed. Raises UsageError for a file,
+    InfrastructureError for a URL. Load once per process: what was read stays with the result.
     """
-    dsas = _at(dsa, folder, kept, dsalist.parse)() if dsa else ()
+    dsas = tuple(dsa for each in lists for dsa in _at(each, folder, kept, dsalist.parse)())
     return Advisories(
         dsas, Tracker(_at(tracker, folder, kept, tracker_json.parse)) if tracker else None
     )

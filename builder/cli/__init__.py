@@ -21,11 +21,13 @@ from builder.cli import (
     doctor,
     listing,
     new_class,
+    plan,
     repro_check,
     run,
     show,
     validate,
     version,
+    why,
 )
 from builder.cli.common import Verb
 from builder.errors import ForgeError
@@ -37,6 +39,8 @@ VERBS: tuple[Verb, ...] = (
     run.VERB,
     listing.VERB,
     show.VERB,
+    plan.VERB,
+    why.VERB,
     new_class.VERB,
     validate.VERB,
     configspace.VERB,
@@ -50,7 +54,8 @@ EPILOG = """\
 exit codes:
   0  done                       3  a check or a boot failed
   1  the build failed           4  infrastructure: mirror, libvirt, disk full, namespaces
-  2  wrong usage or class files 130  interrupted
+  2  wrong usage or class files 5  nothing to do, where --exit-code asks
+130  interrupted                6  unknown: the archive or the store cannot be read
 
 An image is named <distro>-<release>[-<role>...][-<arch>], such as debian-13.
 `fai-forge VERB --help` tells more about each verb.

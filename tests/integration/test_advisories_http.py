@@ -143,7 +143,7 @@ def kept(tmp_path: Path) -> Path:
 
 
 def listed(url: str, kept: Path) -> Advisories:
-    return load(url, None, kept.parent, kept)
+    return load([url], None, kept.parent, kept)
 
 
 def numbers(advisories: Advisories) -> list[str]:
@@ -197,7 +197,7 @@ def test_the_tracker_is_asked_when_it_is_needed(
     serve: Callable[[Answer], Server], kept: Path
 ) -> None:
     server = serve(document(TRACKER))
-    advisories = load(None, server.url, kept.parent, kept)
+    advisories = load([], server.url, kept.parent, kept)
     assert server.asked == []
     for _ in range(2):
         assert advisories.fixed("nss", "2:3.87.1-1", "2:3.88-1", "bookworm") == (

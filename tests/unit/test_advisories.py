@@ -163,7 +163,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def both(folder: Path) -> Advisories:
-    return load("list", "tracker.json", folder, folder / "kept")
+    return load(["list"], "tracker.json", folder, folder / "kept")
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -175,8 +175,8 @@ def test_what_an_upgrade_fixes(folder: Path, case: str) -> None:
 def test_with_one_of_both_the_other_is_not_missed(folder: Path) -> None:
     step = ("nss", f"{U}2", f"{U}3", "bookworm")
     kept = folder / "kept"
-    listed = load("list", None, folder, kept).fixed(*step)
-    tracked = load(None, "tracker.json", folder, kept).fixed(*step)
+    listed = load(["list"], None, folder, kept).fixed(*step)
+    tracked = load([], "tracker.json", folder, kept).fixed(*step)
     assert listed == (replace(NEWEST, urgency=""),)
     assert [each.id for each in tracked] == [
         "CVE-2026-90743",
@@ -187,12 +187,12 @@ def test_with_one_of_both_the_other_is_not_missed(folder: Path) -> None:
 
 
 def test_without_places_nothing_is_known(tmp_path: Path) -> None:
-    assert load(None, None, tmp_path, tmp_path).fixed("nss", "1", "9:1", "bookworm") == ()
+    assert load([], None, tmp_path, tmp_path).fixed("nss", "1", "9:1", "bookworm") == ()
 
 
 def test_a_file_may_be_elsewhere(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("project")
-    assert load(str(folder / "list"), None, elsewhere, elsewhere).dsas
+    assert load([str(folder / "list")], None, elsewhere, elsewhere).dsas
 
 
 def test_the_list_is_read_line_by_line() -> None:
@@ -232,7 +232,7 @@ def test_a_tracker_that_fails_is_asked_once_and_the_list_serves_without(folder: 
         reads.append(1)
         raise InfrastructureError("gone")
 
-    advisories = replace(load("list", None, folder, folder), tracker=Tracker(read))
+    advisories = replace(load(["list"], None, folder, folder), tracker=Tracker(read))
     step = ("nss", f"{U}2", f"{U}3", "bookworm")
     for _ in range(2):
         with pytest.raises(InfrastructureError, match="gone"):
@@ -290,14 +290,14 @@ FOREIGN_TRACKERS = [
 def test_a_list_that_is_none_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "list").write_bytes(content)
     with pytest.raises(UsageError, match=f"{tmp_path}/list: ") as caught:
-        load("list", None, tmp_path, tmp_path)
+        load(["list"], None, tmp_path, tmp_path)
     assert "data/DSA/list" in caught.value.hint
 
 
 @pytest.mark.parametrize("content", FOREIGN_TRACKERS)
 def test_json_of_something_else_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "tracker.json").write_bytes(content)
-    advisories = load(None, "tracker.json", tmp_path, tmp_path)
+    advisories = load([], "tracker.json", tmp_path, tmp_path)
     with pytest.raises(UsageError, match=f"{tmp_path}/tracker.json: this is not ") as caught:
         advisories.fixed("nss", "1", "2", "bookworm")
     assert "data/json" in caught.value.hint
@@ -306,7 +306,7 @@ def test_json_of_something_else_is_named(tmp_path: Path, content: bytes) -> None
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no-list: No such file"):
-        load("no-list", None, tmp_path, tmp_path)
+        load(["no-list"], None, tmp_path, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_a_url_is_https_or_refused_before_anything_is_asked(
 ) -> None:
     with pytest.raises(UsageError, match=words) as caught:
         load(
-            place if which == "dsa" else None,
+            [place] if which == "dsa" else [],
             place if which == "tracker" else None,
             tmp_path,
             tmp_path,
