@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The index of a store as pydantic models: every series, every build, where its files are.
+
+It is all that a reader believes: a build that the index does not name is not published. It is
+signed, its serial only grows, and it is valid for a while only, so that nobody can show a reader an
+old state for long. The index names a build's images and its list of digests (SHA256SUMS), which
+names the rest. After a change of the model: `python -m builder.manifest.schema store-index >
+schema/store-index.schema.json`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, NonNegativeInt, PositiveInt, StringConstraints
+
+from builder.manifest.parts import (
+    API_VERSION,
+    FileName,
+    Part,
+    Serial,
+    Series,
+    Sha256,
+    Text,
+    Time,
+)
+
+KIND: Final = "StoreIndex"
+NAME: Final = "index.json"
+SIGNATURE: Final = "index.json.asc"
+SUMS: Final = ("SHA256SUMS", "SHA512SUMS")
+
+# A channel is part of a path; a tag is what follows a series in the name of a promoted build.
+ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+Tag = Annotated[str, StringConstraints(pattern=r"^[0-9a-z][0-9a-z.]{0,31}$")]
+# Public builds are found; hidden ones only by who knows their serial; of removed ones the manifest
+# is left, so that they can be built again.
+State = Literal["public", "hidden", "removed"]
+
+
+class Digest(Part):
+    """A file whose content is known."""
+
+    name: FileName
+    size: NonNegativeInt
+    """In bytes."""
+    sha256: Sha256
+
+
+class Image(Digest):
+    """A file that machines are made from."""
+
+    format: Text
+
+
+class TagEntry(Part):
+    """A name that a build was promoted to; it never moves."""
+
+    tag: Tag
+    date: Time
+    """When it was promoted."""
+    reference: str = ""
+    """The commit or link that asked for it."""
+
+
+class Build(Part):
+    """One published build."""
+
+    serial: Serial
+    channel: ChannelName
+    published: Time
+    """When it came into the store."""
+    state: State = "public"
+    images: Annotated[
+        tuple[Image, ...],
+        AfterValidator(lambda files: tuple(sorted(files, key=lambda file: file.name))),
+    ]
+    """The images, by name; none where only the manifest is left."""
+    manifest: Digest
+    """The manifest document."""
+    sums: Digest
+    """The SHA256SUMS file, which names all files of the build."""
+    tags: tuple[TagEntry, ...] = ()
+    """The names that it was promoted to."""
+    unverified: tuple[Text, ...] = ()
+    """What had failed, or was never tried, when somebody published it all the same."""
+
+
+class SeriesEntry(Part):
+    """One image, and all of its builds."""
+
+    name: Series
+    title: Text
+    distro: Text
+    release: Text
+    codename: str
+    arch: Text
+    roles: tuple[Text, ...]
+    builds: tuple[Build, ...]
+    """Oldest first."""
+
+
+class StoreIndex(Part):
+    """Everything that a store has."""
+
+    api_version: Literal["fai-forge/v1"] = API_VERSION
+    kind: Literal["StoreIndex"] = KIND
+    serial: PositiveInt
+    """It grows with every change; a reader refuses one that is smaller than one that it saw."""
+    date: Time
+    """When it was written."""
+    valid_until: Time
+    """After this time a reader refuses it."""
+    series: Annotated[
+        tuple[SeriesEntry, ...],
+        AfterValidator(lambda all_: tuple(sorted(all_, key=lambda each: each.name))),
+    ] = ()
+    """By name."""
+
+
+def folder(series: str, build: Build) -> str:
+    """Where the files of a build are in the store, with slashes: SERIES/[CHANNEL/]SERIAL.
+
+    Only released builds are directly in the folder of their series.
+    """
+    between = "" if build.channel == "release" else f"{build.channel}/"
+    return f"{series}/{between}{build.serial}"
