@@ -21,6 +21,18 @@ UNREACHABLE = re.compile(
     r"(?P<why>(?:Could not (?:connect|resolve)|Temporary failure resolving) .*?)\.?$",
     re.M,
 )
+# A file that is not the one that the signed index names: the mirror is being updated, or broken.
+HALF_UPDATED = re.compile(
+    r"^E: Failed to fetch (?P<uri>\S+?)/dists/(?P<file>\S+)  "
+    r"(?:File has unexpected size|Hash Sum mismatch)",
+    re.M,
+)
+EXPIRED = re.compile(
+    r"^E: Release file for (?P<uri>\S+?)/dists/(?P<suite>\S+)/InRelease "
+    r"is (?P<why>(?:expired|not valid yet)(?: \([^)]*\))?)",
+    re.M,
+)
+UNSIGNED = re.compile(r"^E: The repository '(?P<uri>\S+) (?P<suite>\S+) \S+' is not signed", re.M)
 
 
 def _no_suite(found: re.Match[str]) -> ForgeError:
@@ -37,10 +49,36 @@ def _unreachable(found: re.Match[str]) -> ForgeError:
     )
 
 
+def _half_updated(found: re.Match[str]) -> ForgeError:
+    return ArchiveError(
+        f"the archive {found['uri']} is half updated: {found['file']} is not what its signed index"
+        " says",
+        hint=f"A mirror is so while it is updated; if it stays so, it is broken. {TRY_AGAIN}",
+    )
+
+
+def _expired(found: re.Match[str]) -> ForgeError:
+    return ArchiveError(
+        f"the index of {found['suite']} in the archive {found['uri']} is {found['why']}",
+        hint=f"The mirror is not updated any more, or this machine's clock is wrong. {TRY_AGAIN}",
+    )
+
+
+def _unsigned(found: re.Match[str]) -> ForgeError:
+    return ArchiveError(
+        f"the index of {found['suite']} in the archive {found['uri']} has no signature that its"
+        " keyring knows",
+        hint=f"Somebody changed it, or its keyring is too old. {TRY_AGAIN}",
+    )
+
+
 # The first pattern that is found in apt's output gives the error.
 COMPLAINTS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], ForgeError]], ...] = (
     (NO_SUITE, _no_suite),
     (UNREACHABLE, _unreachable),
+    (UNSIGNED, _unsigned),
+    (EXPIRED, _expired),
+    (HALF_UPDATED, _half_updated),
 )
 
 

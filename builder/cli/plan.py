@@ -160,6 +160,7 @@ def explained(decision: Decision, width: int | None) -> Iterator[str]:
             subsequent_indent=" " * 12,
             break_on_hyphens=False,
         )
+        yield from (f"{' ' * 12}{line}" for line in reason.detail.splitlines())
 
 
 def _explanation(reason: Reason) -> str:

@@ -73,6 +73,8 @@ class Reason(Part):
     """What it fixes, where the advisories are known."""
     text: Text
     """The reason in one phrase."""
+    detail: str = ""
+    """What else is known, such as apt's own words; often nothing."""
 
 
 class Published(Part):

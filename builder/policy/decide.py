@@ -76,7 +76,7 @@ def _reasons(facts: Facts, policy: Policy, impacts: Impacts, fixes: Fixes) -> It
         before = [package.shared() for package in published.packages]
         changes = compare(before, prospect.packages, prospect.security)
     except ForgeError as error:
-        return [Reason(kind="store", effect="unknown", text=phrases.of_error(error))]
+        return [_unknown("store", error)]
     found = (
         _reason(finding, facts, policy, impacts, fixes)
         for finding in findings(published, prospect, changes, facts.now)
@@ -94,7 +94,11 @@ def _errors(facts: Facts) -> Iterator[Reason]:
     )
     for kind, side in sides:
         if isinstance(side, ForgeError):
-            yield Reason(kind=kind, effect="unknown", text=phrases.of_error(side))
+            yield _unknown(kind, side)
+
+
+def _unknown(kind: ReasonKind, error: ForgeError) -> Reason:
+    return Reason(kind=kind, effect="unknown", text=phrases.of_error(error), detail=error.hint)
 
 
 def _asked_for(facts: Facts) -> Iterator[Reason]:

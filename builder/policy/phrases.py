@@ -54,9 +54,8 @@ def of_finding(finding: Finding, impact: Impact | None, advisories: Sequence[Adv
 
 
 def of_error(error: ForgeError) -> str:
-    """An error and its hint in one line."""
-    said = "; ".join(part for part in (error.message, error.hint) if part.strip())
-    return " ".join(said.split()) or type(error).__name__
+    """What an error says, in one line."""
+    return " ".join(error.message.split()) or type(error).__name__
 
 
 def of_behind(suite: Behind) -> str:

@@ -28,6 +28,20 @@ E: Failed to fetch https://near.invalid/x/dists/noble/InRelease  Could not resol
 """
 NO_RESOLVER = UNRESOLVED.replace("Could not resolve", "Temporary failure resolving")
 UNSIGNED = "E: The repository 'http://near.invalid/debian trixie InRelease' is not signed.\n"
+EXPIRED = """\
+E: Release file for http://near.invalid/debian-security/dists/trixie-security/InRelease is expired \
+(invalid since 3h 40min 3s). Updates for this repository will not be applied.
+"""
+HALF_UPDATED = """\
+E: Failed to fetch http://near.invalid/debian/dists/trixie-updates/main/binary-arm64/Packages.xz  \
+File has unexpected size (720 != 1108). Mirror sync in progress? [IP: 203.0.113.80 80]
+   Hashes of expected file:
+    - Filesize:1108 [weak]
+"""
+HALF_UPDATED_SAID = (
+    "the archive http://near.invalid/debian is half updated:"
+    " trixie-updates/main/binary-arm64/Packages.xz is not what its signed index says"
+)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +73,30 @@ UNSIGNED = "E: The repository 'http://near.invalid/debian trixie InRelease' is n
         ),
         (
             UNSIGNED,
+            ArchiveError,
+            "the index of trixie in the archive http://near.invalid/debian has no signature that"
+            " its keyring knows",
+        ),
+        (
+            EXPIRED,
+            ArchiveError,
+            "the index of trixie-security in the archive http://near.invalid/debian-security is"
+            " expired (invalid since 3h 40min 3s)",
+        ),
+        (
+            EXPIRED.replace("expired (invalid since", "not valid yet (invalid for another"),
+            ArchiveError,
+            "the index of trixie-security in the archive http://near.invalid/debian-security is"
+            " not valid yet (invalid for another 3h 40min 3s)",
+        ),
+        (HALF_UPDATED, ArchiveError, HALF_UPDATED_SAID),
+        (
+            HALF_UPDATED.replace("File has unexpected size (720 != 1108).", "Hash Sum mismatch"),
+            ArchiveError,
+            HALF_UPDATED_SAID,
+        ),
+        (
+            "E: something new\n",
             ArchiveError,
             "the package indexes could not be fetched and verified",
         ),
