@@ -89,7 +89,7 @@ def _call(arguments: argparse.Namespace) -> int:
         print(dumped(decisions))
     else:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        print("\n".join(_lines(decisions, width, explain=arguments.explain)))
+        print("\n".join(table(decisions, width, explain=arguments.explain)))
     if not arguments.no_record:
         record = Record(arguments.record or place / RECORDS)
         for decision in decisions:
@@ -121,7 +121,7 @@ def _exit_code(decisions: Sequence[Decision], *, tell: bool) -> int:
     return NOTHING if tell and "publish" not in answers else 0
 
 
-def _lines(decisions: Sequence[Decision], width: int | None, *, explain: bool) -> Iterator[str]:
+def table(decisions: Sequence[Decision], width: int | None, *, explain: bool) -> Iterator[str]:
     """The table for people; with a `width` in characters no line is longer."""
     cells = [HEADINGS, *(_cells(decision) for decision in decisions)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(HEADINGS) - 1)]
