@@ -75,6 +75,14 @@ class DebCache:
             )
         return Fetched(len(candidates), len(missing), amount)
 
+    def find(self, digest: str) -> Path | None:
+        """The .deb with this sha256 if the cache has it, undamaged."""
+        path = self._at(digest)
+        try:
+            return path if _digest(path) == digest else None
+        except FileNotFoundError:
+            return None
+
     def _place(self, candidates: Iterable[Candidate], pool: Path) -> list[Candidate]:
         """Copy what the cache has into the pool; return what it lacks or holds damaged."""
         items = list(candidates)
