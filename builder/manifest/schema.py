@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The JSON Schemas of the manifest and of a decision, made from the models.
+"""The JSON Schemas of the manifest, of a decision and of a changelog, made from the models.
 
 After a change of a model: `python -m builder.manifest.schema > schema/manifest.schema.json`, and
-the same with `decision`.
+the same with `decision` and `changelog`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from builder.manifest.changelog import ImageChangelog
 from builder.manifest.decision import Decision
 from builder.manifest.model import Manifest
 
@@ -22,6 +23,11 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MODELS: dict[str, tuple[type[BaseModel], str, str]] = {
     "manifest": (Manifest, "urn:fai-forge:v1:image-manifest", "fai-forge image manifest"),
     "decision": (Decision, "urn:fai-forge:v1:decision", "fai-forge decision"),
+    "changelog": (
+        ImageChangelog,
+        "urn:fai-forge:v1:image-changelog",
+        "fai-forge image changelog",
+    ),
 }
 
 
