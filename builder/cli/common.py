@@ -43,7 +43,7 @@ def add_out(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
+def add_json(parser: argparse._ActionsContainer) -> None:
     """`--json`: the answer for programs."""
     parser.add_argument("--json", action="store_true", help="print the answer as JSON")
 

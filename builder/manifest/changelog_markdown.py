@@ -46,7 +46,7 @@ def _package(package: SourcePackage, title: str) -> Iterator[str]:
         yield f"  - {_escaped(words.entry_head(entry))}"
         yield ""
         # Four spaces beyond the list's own make it a block that is shown as it is.
-        yield from (f"        {line}".rstrip() for line in entry.log)
+        yield from (f"        {line}".rstrip() for line in words.entry_log(entry))
         yield ""
 
 

@@ -31,6 +31,8 @@ SECTIONS: Final[tuple[tuple[str, Callable[[SourcePackage], bool]], ...]] = (
     ("Rebuilt", lambda package: package.kind == "rebuilt"),
 )
 IMPACTS: Final[dict[Impact, str]] = {"reboot": "reboot", "instance": "new instance"}
+# A stable update of a kernel has a thousand lines.
+LONGEST_LOG = 40
 FILES_UNKNOWN = "which files is not known: one side is not built"
 NO_FILES = "no file; the classes, the disk's size, the kernel or the sources"
 SAME = "nothing differs"
@@ -116,7 +118,10 @@ def binaries(package: SourcePackage) -> str:
     """The binary packages, with what the source's versions do not say; empty if that is nothing."""
     if [each.name for each in package.binaries] == [package.name] and package.kind != "rebuilt":
         return ""
-    return ", ".join(_binary(each, package) for each in package.binaries)
+    by_fate: dict[str, list[str]] = {}
+    for each in package.binaries:
+        by_fate.setdefault(_fate(each, package), []).append(each.name)
+    return "; ".join(f"{', '.join(names)} {fate}".rstrip() for fate, names in by_fate.items())
 
 
 def others(document: ImageChangelog) -> Iterator[tuple[str, list[str]]]:
@@ -134,6 +139,14 @@ def entry_head(entry: Entry) -> str:
     """The first line of a changelog entry."""
     where = f"{entry.package} {entry.version}{' NEWS' if entry.news else ''}"
     return f"{where} ({entry.distributions}, {entry.urgency})"
+
+
+def entry_log(entry: Entry) -> Iterator[str]:
+    """The lines of a changelog entry; of a long one the first, and how many are left out."""
+    yield from entry.log[:LONGEST_LOG]
+    more = len(entry.log) - LONGEST_LOG
+    if more > 0:
+        yield f"  [{more} more lines are in the JSON form]"
 
 
 def _lines(document: ImageChangelog, width: int) -> Iterator[str]:
@@ -166,7 +179,7 @@ def _package(package: SourcePackage, title: str, width: int) -> Iterator[str]:
         yield from _wrap(advisory(each), width, DEEP)
     for entry in package.changes:
         yield from _wrap(entry_head(entry), width, DEEP)
-        for line in entry.log:
+        for line in entry_log(entry):
             indent = DEEP + line[: len(line) - len(line.lstrip())]
             yield from _wrap(line.strip(), width, indent) if line else ("",)
 
@@ -186,13 +199,14 @@ def _full(end: End) -> str:
     return f"{end.name}-{end.serial}" if end.serial != "archive" else f"archive for {end.name}"
 
 
-def _binary(each: Binary, package: SourcePackage) -> str:
+def _fate(each: Binary, package: SourcePackage) -> str:
+    """What became of a binary package, as far as its source does not say so."""
     if each.from_version is None:
-        return each.name if package.kind == "added" else f"{each.name} added"
+        return "" if package.kind == "added" else "added"
     if each.to_version is None:
-        return each.name if package.kind == "removed" else f"{each.name} removed"
+        return "" if package.kind == "removed" else "removed"
     usual = (each.from_version, each.to_version) == (package.from_version, package.to_version)
-    return each.name if usual else f"{each.name} {each.from_version} -> {each.to_version}"
+    return "" if usual else f"{each.from_version} -> {each.to_version}"
 
 
 def _suite(change: SuiteChange) -> str:

@@ -84,7 +84,7 @@ def compare(
     before = {package.key: package for package in old}
     after = {package.key: package for package in new}
     changed: dict[str, list[_Pair]] = defaultdict(list)
-    for key in sorted(before.keys() | after.keys()):
+    for key in before.keys() | after.keys():
         pair = _Pair(before.get(key), after.get(key))
         if pair.old is None or pair.new is None or pair.old.version != pair.new.version:
             # A package that moved to another source counts there, and once.
@@ -119,7 +119,7 @@ def _change(
                 old=pair.old.version if pair.old else None,
                 new=pair.new.version if pair.new else None,
             )
-            for pair in pairs
+            for pair in sorted(pairs, key=lambda each: (each.newest.name, each.newest.arch))
         ),
         security=old is not None and any(_is_security(pair, old, held) for pair in pairs),
     )

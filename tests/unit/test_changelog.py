@@ -22,7 +22,12 @@ from builder.manifest.model import ConfigFile
 from builder.models import Package
 
 MAIN, SECURITY = ("Debian:13.2/stable",), ("Debian-Security:13/stable-security",)
-IMPACTS: dict[str, Impact] = {"linux": "reboot", "openssl": "reboot", "cloud-init": "instance"}
+IMPACTS: dict[str, Impact] = {
+    "linux": "reboot",
+    "openssl": "reboot",
+    "cloud-init": "instance",
+    "mc": "reboot",
+}
 FIXES = {
     "openssl": (
         Advisory(id="DSA-6001-1", cves=("CVE-2026-1000", "CVE-2026-1001"), urgency="high"),
@@ -226,7 +231,7 @@ Downgrades:
 Upgrades:
   less 668-1 -> 669-1
   linux 6.12.48-1 -> 6.12.57-1, needs a reboot
-      linux-image-6.12.48+deb13-amd64 removed, linux-image-6.12.57+deb13-amd64
+      linux-image-6.12.48+deb13-amd64 removed; linux-image-6.12.57+deb13-amd64
         added
 
 Added:
@@ -257,6 +262,15 @@ Built with:
 def test_no_line_is_wider() -> None:
     for width in (60, 80, 120):
         assert max(map(len, text(made(news=only_openssl), width))) <= width
+
+
+def test_a_long_entry_is_cut_for_people() -> None:
+    long = replace(NEWS, lines=tuple(f"  * Line {number}." for number in range(50)))
+    document = made(news=lambda change: (long,) if change.name == "openssl" else ())
+    for lines in (list(text(document, 80)), list(markdown(document))):
+        (last,) = (number for number, line in enumerate(lines) if "Line 39." in line)
+        assert lines[last + 1].strip() == "[10 more lines are in the JSON form]"
+    assert document.diff.deb[-1].changes[0].log == long.lines
 
 
 def test_nothing_and_other_images() -> None:
