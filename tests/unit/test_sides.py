@@ -14,35 +14,13 @@ from builder.errors import UsageError
 from builder.manifest import document, model
 from builder.models import AptSource, Package
 from builder.policy.facts import Prospect
+from tests.unit import worlds
 
 WHEN = datetime(2026, 11, 20, 3, tzinfo=UTC)
 
 
 def manifest(name: str, serial: str) -> model.Manifest:
-    return model.Manifest(
-        name=name,
-        serial=serial,
-        title="Debian 13 (trixie)",
-        distro="debian",
-        release="13",
-        codename="trixie",
-        arch="amd64",
-        roles=(),
-        classes=(),
-        build=model.Build(
-            tool_version="0.1.0",
-            fai_version="6.0.3",
-            source_date_epoch=1,
-            date=WHEN,
-            command="fai-forge build",
-            config_space=model.ConfigSpace(digest="c" * 64, files=()),
-            commits=(),
-            apt_sources=(),
-            tools_tree=model.ToolsTree(digest="1" * 64, packages=()),
-        ),
-        packages=(),
-        files=(),
-    )
+    return worlds.manifest((), WHEN, ()).model_copy(update={"name": name, "serial": serial})
 
 
 @pytest.fixture
