@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +21,8 @@ from builder.manifest.changes import Side, changelog, news_of
 from builder.manifest.model import Manifest
 from builder.planning.explain import Explainer
 from builder.planning.prospect import Ground, look
+
+log = logging.getLogger(__name__)
 
 DESCRIPTION = """\
 Say what differs from A to B, by source package: what was upgraded, downgraded, added, removed or
@@ -81,6 +84,8 @@ def _call(arguments: argparse.Namespace) -> int:
             f"{arguments.debs} is not a folder", hint="--debs names a folder that holds .debs"
         )
     document = _compare(arguments)
+    if arguments.changes or arguments.debs:
+        _tell_missing(document)
     if arguments.json:
         print(document.model_dump_json(by_alias=True, indent=2))
     else:
@@ -118,6 +123,17 @@ def _side(manifest: Manifest | None, known: Manifest, arguments: argparse.Namesp
         arguments.security_mirror,
     )
     return sides.side(look(ground, names.parse(known.name)), known.title)
+
+
+def _tell_missing(document: ImageChangelog) -> None:
+    kinds = ("upgraded", "rebuilt")
+    if without := [
+        each.name for each in document.diff.deb if not each.changes and each.kind in kinds
+    ]:
+        log.warning(
+            "no .deb with new changelog entries is at hand of: %s (--debs names a folder)",
+            ", ".join(without),
+        )
 
 
 def _print(document: ImageChangelog, *, markdown: bool) -> None:

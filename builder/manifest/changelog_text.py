@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from builder.manifest.changelog import (
+    ARCHIVE,
     Binary,
     ConfigChange,
     End,
@@ -66,10 +67,8 @@ def ends(document: ImageChangelog) -> str:
 def titles(document: ImageChangelog) -> str:
     """The titles for people, and the dates."""
     old, new = document.from_image, document.to_image
-    days = [f"{end.date:%Y-%m-%d}" if end.date else "no date" for end in (old, new)]
-    if old.title == new.title:
-        return f"{old.title}, {days[0]} -> {days[1]}"
-    return f"{old.title}, {days[0]} -> {new.title}, {days[1]}"
+    title = "" if old.title == new.title else f"{new.title}, "
+    return f"{old.title}, {_date(old)} -> {title}{_date(new)}"
 
 
 def summary(document: ImageChangelog) -> str:
@@ -196,7 +195,12 @@ def _wrap(line: str, width: int, indent: str) -> Iterable[str]:
 
 
 def _full(end: End) -> str:
-    return f"{end.name}-{end.serial}" if end.serial != "archive" else f"archive for {end.name}"
+    return f"{end.name}-{end.serial}" if end.serial != ARCHIVE else f"archive for {end.name}"
+
+
+def _date(end: End) -> str:
+    what = "archive of" if end.serial == ARCHIVE else "built"
+    return f"{what} {end.date:%Y-%m-%d}" if end.date else f"{what} an unknown date"
 
 
 def _fate(each: Binary, package: SourcePackage) -> str:

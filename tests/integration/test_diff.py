@@ -87,7 +87,7 @@ def test_the_ways_to_name_two_builds(diff: Diff, old: str, new: str) -> None:
         done.stdout
         == """\
 debian-13: 20261101 -> 20261120
-  Debian 13 (trixie), 2026-11-01 -> 2026-11-20
+  Debian 13 (trixie), built 2026-11-01 -> built 2026-11-20
   5 source packages changed: 2 upgraded, 1 added, 1 removed, 1 rebuilt; 1 of
     them for security
   needs a reboot: linux
@@ -140,6 +140,7 @@ def test_entries_of_debs_that_dpkg_made(diff: Diff, tmp_path: Path) -> None:
     done = diff("20261101", "debian-13", "--debs", str(debs))
     assert "      less 669-1 (unstable, medium)\n        * Search faster (Clo" in done.stdout
     assert "Older" not in done.stdout
+    assert "is at hand of: bash, linux (--debs" in done.stderr
     assert "Search faster" not in diff("20261101", "debian-13", "--changes").stdout
 
 

@@ -184,7 +184,7 @@ def test_the_archive_has_no_files() -> None:
     lines = list(text(document, 80))
     assert lines[:2] == [
         "debian-13: 20261101 -> archive",
-        "  Debian 13 (trixie), 2026-11-01 -> no date",
+        "  Debian 13 (trixie), built 2026-11-01 -> archive of an unknown date",
     ]
     assert "  which files is not known: one side is not built" in lines
 
@@ -208,7 +208,7 @@ def test_text() -> None:
         "\n".join(text(made(news=only_openssl), 80))
         == """\
 debian-13: 20261101 -> 20261120
-  Debian 13 (trixie), 2026-11-01 -> 2026-11-20
+  Debian 13 (trixie), built 2026-11-01 -> built 2026-11-20
   7 source packages changed: 3 upgraded, 1 downgraded, 1 added, 1 removed, 1
     rebuilt; 1 of them for security
   needs a reboot: linux, openssl
@@ -276,14 +276,14 @@ def test_a_long_entry_is_cut_for_people() -> None:
 def test_nothing_and_other_images() -> None:
     assert list(text(made(OLD, OLD), 80)) == [
         "debian-13: 20261101 -> 20261101",
-        "  Debian 13 (trixie), 2026-11-01 -> 2026-11-01",
+        "  Debian 13 (trixie), built 2026-11-01 -> built 2026-11-01",
         "  nothing differs",
     ]
     assert list(markdown(made(OLD, OLD)))[-1] == "Nothing differs."
     other = replace(OLD, name="debian-12", title="Debian 12 (bookworm)", tool="0.2.0")
     lines = list(text(made(OLD, other), 80))
     assert lines[0] == "debian-13-20261101 -> debian-12-20261101"
-    assert lines[1].endswith("Debian 13 (trixie), 2026-11-01 -> Debian 12 (bookworm), 2026-11-01")
+    assert "built 2026-11-01 -> Debian 12 (bookworm), built 2026-11-01" in lines[1]
     assert lines[2] == "  no package changed"
     settings = made(OLD, replace(OLD, config="3" * 64))
     assert "  no file; the classes, the disk's size, the kernel or the sources" in text(

@@ -187,7 +187,9 @@ def test_a_damaged_deb_says_nothing(
     assert said in caplog.text
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None
+)
 @given(data=st.data())
 def test_any_damage_is_survived(make: Callable[..., Deb], data: st.DataObject) -> None:
     deb = make(

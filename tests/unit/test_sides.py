@@ -17,6 +17,7 @@ from builder.policy.facts import Prospect
 from tests.unit import worlds
 
 WHEN = datetime(2026, 11, 20, 3, tzinfo=UTC)
+OLDER = datetime(2026, 9, 12, tzinfo=UTC)
 
 
 def manifest(name: str, serial: str) -> model.Manifest:
@@ -76,7 +77,7 @@ def test_words(
         (("debian-14", "debian-13"), "no such file or folder, and there is no build of debian-14"),
         (("debian-12", "debian-13"), "the folder holds no manifests .*, and there is no build"),
         (("out/debian-13", "debian-13"), "out/debian-13 is no build: the folder holds no manifest"),
-        (("./gone.json", "debian-13"), "./gone.json is no build: there is no such file"),
+        (("./gone.json", "debian-13"), "./gone.json is no build: there is no such file or folder$"),
         (("debian-13-202611", "debian-13"), "202611 is a tag"),
         (("debian-13", "20269999"), "20269999 is no date"),
     ],
@@ -98,6 +99,7 @@ def test_the_side_of_the_archive() -> None:
     releases = (
         AptSource("http://mirror.invalid", "trixie", ("main",), date=WHEN, version="13.2"),
         AptSource("http://mirror.invalid", "sid", ("main",)),
+        AptSource("http://mirror.invalid", "updates", ("main",), date=OLDER, version="13"),
     )
     less = Package("less", "1", "amd64", "less", "1")
     prospect = Prospect("debian-13", (less,), releases, "d" * 64, "0.2", {"less": ("1",)})
@@ -108,6 +110,6 @@ def test_the_side_of_the_archive() -> None:
         "title": "Debian 13",
         "date": WHEN,
     }
-    assert side.suites == {"trixie": "13.2", "sid": ""}
+    assert side.suites == {"trixie": "13.2", "sid": "", "updates": "13"}
     assert (side.packages, side.security) == ((less,), {"less": ("1",)})
     assert (side.config, side.tool, side.files) == ("d" * 64, "0.2", None)
