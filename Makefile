@@ -16,7 +16,7 @@ BOOT_PACKAGES := dosfstools libvirt-clients libvirt-daemon libvirt-daemon-system
 TEST_PACKAGES := shellcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-boot setup-test test test-fast lint bench list doctor clean distclean
+.PHONY: help setup setup-boot setup-test test test-fast lint bench plan list doctor clean distclean
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
 
@@ -64,6 +64,9 @@ lint: setup-test
 
 bench: setup-boot ## ratios of a build against plain mmdebstrap, mke2fs and qemu-img
 	$(VENV)/bin/python -m bench $(ARGS)
+
+plan: setup ## which images must be published anew, and why
+	@$(FORGE) plan $(or $(ARGS),--all)
 
 list: setup ## the images, and what is built of them
 	@$(FORGE) list $(ARGS)

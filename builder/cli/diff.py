@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from builder import images, names, paths, sides
+from builder import images, names, paths
 from builder.archive.debnews import Shelf
 from builder.archive.pool import DebCache
 from builder.cli import common
@@ -19,6 +19,7 @@ from builder.manifest.changelog_markdown import markdown as as_markdown
 from builder.manifest.changelog_text import text
 from builder.manifest.changes import Side, changelog, news_of
 from builder.manifest.model import Manifest
+from builder.planning import sides
 from builder.planning.explain import Explainer
 from builder.planning.prospect import Ground, look
 

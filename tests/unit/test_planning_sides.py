@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from builder import sides
 from builder.builds import Builds
 from builder.errors import UsageError
 from builder.manifest import document, model
 from builder.models import AptSource, Package
+from builder.planning import sides
 from builder.policy.facts import Prospect
 from tests.unit import worlds
 
