@@ -86,6 +86,8 @@ PATTERNS = (
     Pattern(re.compile(r"cloud-init\[\d+\]:.*Traceback"), "cloud-init crashed"),
 )
 
+# The last line of a kernel that restarts the machine.
+RESTART = "reboot: Restarting system"
 # What only a running kernel (or the init that it started) writes, never the firmware or GRUB.
 KERNEL = re.compile(
     r"Linux version \d|^\[\s*\d+\.\d{6}\] |Loading, please wait|Begin: |systemd\[1\]: |Welcome to "
@@ -118,6 +120,12 @@ def search(text: str, patterns: Iterable[Pattern] = PATTERNS) -> list[Hit]:
 def kernel_started(text: str) -> bool:
     """Whether a kernel has come so far as to write to the console."""
     return any(KERNEL.search(line) for line in text.splitlines())
+
+
+def silent_after_restart(text: str) -> bool:
+    """Whether nothing at all was written since the kernel's last word before a restart."""
+    _, restarted, rest = text.rpartition(RESTART)
+    return bool(restarted) and not rest.strip()
 
 
 def tail(text: str, lines: int = 12) -> str:

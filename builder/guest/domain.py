@@ -117,6 +117,11 @@ class GuestSpec:
         """How many processors the guest has."""
         return CPUS[self.accel]
 
+    @property
+    def firmware_speaks(self) -> bool:
+        """Whether the firmware writes to the serial console: UEFI does, QEMU's BIOS does not."""
+        return firmware(self.arch, self.firmware).code is not None
+
 
 def machine(arch: str) -> Machine:
     """The row of an architecture; UsageError where there is none."""

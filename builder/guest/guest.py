@@ -11,7 +11,7 @@ from pathlib import Path
 
 import paramiko
 
-from builder.errors import CheckError
+from builder.errors import CheckError, InfrastructureError
 from builder.guest import console, ssh
 from builder.guest.accel import SLOWNESS
 from builder.guest.domain import GuestSpec
@@ -175,7 +175,10 @@ class Guest:
         return self.check("cat /proc/sys/kernel/random/boot_id").strip()
 
     def reboot(self) -> None:
-        """Reboot from within and wait until the guest is back: a new boot id, its old host keys."""
+        """Reboot from within and wait until the guest is back: a new boot id, its old host keys.
+
+        Raises InfrastructureError where the virtual machine itself did not start again.
+        """
         before = self.boot_id()
         self._order("systemctl reboot")
 
@@ -187,7 +190,16 @@ class Guest:
                 return answer.returncode == 0 and answer.stdout.strip() != before
             return False
 
-        self._wait("come back after a reboot", self.limits.reboot, back)
+        try:
+            self._wait("come back after a reboot", self.limits.reboot, back)
+        except CheckError as error:
+            if self.spec.firmware_speaks and console.silent_after_restart(self.console_text()):
+                raise InfrastructureError(
+                    "the emulator did not start its firmware again after a reboot",
+                    hint="the image had no part in it: its kernel had restarted the machine,"
+                    " and UEFI writes to the console before it looks at a disk",
+                ) from error
+            raise
         self._settle()
 
     def poweroff(self) -> None:

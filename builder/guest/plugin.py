@@ -105,6 +105,8 @@ def pytest_runtest_makereport(
     """Say with a failure what its error hints at, such as the console's end; JUnit keeps it."""
     report = yield
     error = call.excinfo.value if call.excinfo is not None else None
+    if isinstance(error, InfrastructureError):
+        pytest.exit(_told(error), returncode=INFRASTRUCTURE_EXIT)
     if isinstance(error, ForgeError) and (say := getattr(report.longrepr, "addsection", None)):
         say("what to do next", error.hint)
     return report

@@ -7,8 +7,9 @@ import os
 import sys
 from pathlib import Path
 
+from builder.guest.session import INFRASTRUCTURE_EXIT
 from builder.guest.verdict import BASE_TESTS, TestResult, read_junit
-from builder.run import run
+from builder.run import Completed, run
 
 TEST = "def test_one():\n    pass\n"
 GIVEN_UP = """
@@ -19,16 +20,33 @@ def test_waits():
 """
 
 
+HUNG = """
+from builder.errors import InfrastructureError
+
+def test_reboots():
+    raise InfrastructureError("the emulator did not start its firmware again")
+
+def test_is_not_run():
+    print("RAN")
+"""
+
+
 def reported(junit: Path, *files: Path) -> tuple[TestResult, ...]:
     """What a session with our plugin reports of these files."""
+    session(junit, *files)
+    return read_junit(junit.read_text())[1]
+
+
+def session(junit: Path, *files: Path) -> Completed:
+    """Run these files of tests with our plugin."""
     words: list[str | Path] = [sys.executable, "-m", "pytest", "-p", "builder.guest.plugin", "-q"]
     words += ["-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", BASE_TESTS]
-    run(
+    return run(
         [*words, "--import-mode=importlib", f"--junitxml={junit}", *files],
         env={"PYTHONPATH": str(BASE_TESTS.parents[2])},
         check=False,
+        capture=True,
     )
-    return read_junit(junit.read_text())[1]
 
 
 def test_names_do_not_depend_on_the_folder(tmp_path: Path) -> None:
@@ -48,3 +66,12 @@ def test_a_failure_keeps_its_hint(tmp_path: Path) -> None:
     (test,) = reported(tmp_path / "junit.xml", file)
     assert not test.passed
     assert "the console's end: GRUB loading" in test.message
+
+
+def test_a_host_that_fails_ends_the_session(tmp_path: Path) -> None:
+    file = tmp_path / "test_of_a_guest.py"
+    file.write_text(HUNG)
+    done = session(tmp_path / "junit.xml", file)
+    assert done.returncode == INFRASTRUCTURE_EXIT
+    assert "the emulator did not start its firmware again" in done.output
+    assert "RAN" not in done.output

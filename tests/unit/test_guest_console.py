@@ -85,3 +85,20 @@ def test_only_a_kernel_counts_as_started(text: str, started: bool) -> None:
 
 def test_tail_leaves_out_empty_lines() -> None:
     assert console.tail("a\n\nb\n\n\nc\n", 2) == "b\nc"
+
+
+@pytest.mark.parametrize(
+    ("text", "silent"),
+    [
+        ("[ 492.9] reboot: Restarting system\n\n \n", True),
+        ("[ 492.9] reboot: Restarting system\nBdsDxe: loading Boot0001\n", False),
+        (
+            "[ 4.9] reboot: Restarting system\nBdsDxe: loading\n[ 9.9] reboot: Restarting system\n",
+            True,
+        ),
+        ("[ 492.9] systemd-shutdown[1]: Rebooting.\n", False),
+        ("", False),
+    ],
+)
+def test_a_machine_that_says_nothing_after_a_restart(text: str, silent: bool) -> None:
+    assert console.silent_after_restart(text) is silent
