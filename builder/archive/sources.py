@@ -8,6 +8,7 @@ no mirror is ever written into the project, and none leaks from the build machin
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -103,11 +104,13 @@ def _keyring(distro: str) -> tuple[str, str]:
 def default_sources(distro: str, suite: str) -> tuple[Source, ...]:
     """The sources that mmdebstrap gives to a system of `suite` when it is told none."""
     signed_by, _ = _keyring(distro)
+    # A plan needs no root; as root, newer versions refuse the mode that needs none.
+    mode = "root" if os.geteuid() == 0 else "chrootless"
     with tempfile.TemporaryDirectory(prefix="fai-forge-") as folder:
         # Nothing is downloaded: of all that mmdebstrap does, only writing the sources is left.
         run(
             [
-                *("mmdebstrap", "--mode=root", "--variant=custom", "--format=directory"),
+                *("mmdebstrap", f"--mode={mode}", "--variant=custom", "--format=directory"),
                 "--skip=check,update,download,chroot,cleanup",
                 f"--setup-hook=copy-out /etc/apt/sources.list {folder}",
                 *(suite, f"{folder}/root"),
