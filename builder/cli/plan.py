@@ -13,6 +13,7 @@ from pathlib import Path
 
 from builder import images, names, paths
 from builder.cli import common
+from builder.cli.progress import progress
 from builder.errors import UsageError
 from builder.manifest.decision import Decision, Decisions, Reason
 from builder.planning.explain import Explainer
@@ -84,7 +85,13 @@ def _call(arguments: argparse.Namespace) -> int:
     store = open_store(place, must_exist=arguments.store is not None)
     explainer = Explainer(file.advisories, project, paths.cache().advisories)
     now = datetime.now(UTC).replace(microsecond=0)
-    decisions = plan(ground, file, wanted, store, explainer, now=now, forced=arguments.force)
+    shown = progress(quiet=False)
+    try:
+        decisions = plan(
+            ground, file, wanted, store, explainer, shown, now=now, forced=arguments.force
+        )
+    finally:
+        shown.finish()
     if arguments.json:
         print(dumped(decisions))
     else:

@@ -17,6 +17,7 @@ from builder.planning.explain import Explainer
 from builder.planning.prospect import Ground, look_at
 from builder.policy.decide import decide
 from builder.policy.facts import Facts
+from builder.progress import Progress
 
 
 class Store(Protocol):
@@ -32,6 +33,7 @@ def plan(
     names: Sequence[Name],
     store: Store,
     explainer: Explainer,
+    progress: Progress,
     *,
     now: datetime,
     forced: bool = False,
@@ -44,7 +46,7 @@ def plan(
     policies = {name: images.row(name).policy for name in names}
     for policy in policies.values():
         images.policy(policy)
-    prospects = look_at(ground, names)
+    prospects = look_at(ground, names, progress)
     decisions = []
     for name, prospect in prospects.items():
         facts = Facts(str(name), now, _published(store, name), prospect, forced)

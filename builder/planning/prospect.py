@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from builder.install.supplies import Archive
 from builder.names import Name
 from builder.paths import Cache
 from builder.policy.facts import Prospect
+from builder.progress import NoProgress, Progress
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -51,24 +52,26 @@ class Ground:
 
 def look(ground: Ground, name: Name) -> Prospect:
     """What a build of one image would get; raises the ForgeError that says why nobody knows."""
-    (found,) = look_at(ground, [name]).values()
+    (found,) = look_at(ground, [name], NoProgress()).values()
     if isinstance(found, ForgeError):
         raise found
     return found
 
 
-def look_at(ground: Ground, names: Sequence[Name]) -> dict[Name, Prospect | ForgeError]:
+def look_at(
+    ground: Ground, names: Sequence[Name], progress: Progress
+) -> dict[Name, Prospect | ForgeError]:
     """What builds of some images would get, in their order, or why nobody knows.
 
     Each archive is refreshed once for all images that use it. A name that the classes do not make
     raises UsageError.
     """
     specs = [classes.resolve(ground.known, name) for name in names]
-    roots = _all(lambda spec: ground.root(spec), specs, REFRESHES)
+    progress.stage("Refreshing the package indexes")
+    roots = _all(ground.root, specs, REFRESHES)
     distinct = {root.path: root for root in roots if isinstance(root, AptRoot)}
-    refreshed = dict(
-        zip(distinct, _all(lambda root: root.refresh(), distinct.values(), REFRESHES), strict=True)
-    )
+    answers = _all(AptRoot.refresh, distinct.values(), REFRESHES, progress)
+    refreshed = dict(zip(distinct, answers, strict=True))
 
     def predicted(item: tuple[classes.ImageSpec, AptRoot | ForgeError]) -> Prospect:
         spec, root = item
@@ -78,11 +81,15 @@ def look_at(ground: Ground, names: Sequence[Name]) -> dict[Name, Prospect | Forg
             raise error
         return _prospect(ground, spec, root)
 
+    progress.stage("Predicting packages")
     pairs = list(zip(specs, roots, strict=True))
-    return dict(zip(names, _all(predicted, pairs, os.cpu_count() or 1), strict=True))
+    prospects = _all(predicted, pairs, os.cpu_count() or 1, progress)
+    return dict(zip(names, prospects, strict=True))
 
 
-def _all(call: Callable[[A], B], items: Iterable[A], workers: int) -> list[B | ForgeError]:
+def _all(
+    call: Callable[[A], B], items: Collection[A], workers: int, progress: Progress | None = None
+) -> list[B | ForgeError]:
     """Call for each item side by side; an error takes the place of its answer."""
 
     def tried(item: A) -> B | ForgeError:
@@ -91,8 +98,13 @@ def _all(call: Callable[[A], B], items: Iterable[A], workers: int) -> list[B | F
         except ForgeError as error:
             return error
 
+    found = []
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        return list(pool.map(tried, items))
+        for answer in pool.map(tried, items):
+            found.append(answer)
+            if progress is not None:
+                progress.update(len(found), len(items))
+    return found
 
 
 def _prospect(ground: Ground, spec: classes.ImageSpec, root: AptRoot) -> Prospect:

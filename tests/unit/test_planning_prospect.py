@@ -17,6 +17,7 @@ from builder.install.fai import Wanted
 from builder.models import AptSource, Package
 from builder.paths import Cache
 from builder.planning.prospect import Ground, look, look_at
+from builder.progress import NoProgress
 
 PROJECT = Path(__file__).parents[2]
 NAMES = [
@@ -70,7 +71,7 @@ def ground(tmp_path: Path) -> Ground:
 def test_each_archive_once_and_each_error_where_it_belongs(
     ground: Ground, refreshed: list[str]
 ) -> None:
-    found = look_at(ground, NAMES)
+    found = look_at(ground, NAMES, NoProgress())
     assert sorted(refreshed) == ["bookworm", "trixie"]
     assert list(found) == NAMES
     said = [
