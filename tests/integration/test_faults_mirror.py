@@ -3,85 +3,46 @@
 
 from __future__ import annotations
 
-import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 
 from builder.archive.sources import host_mirrors
 from tests.integration.harness import Forge, Running, only_root
-
-Spoil = Callable[[bytes], bytes]
-
-
-def truncated(content: bytes) -> bytes:
-    return content[: len(content) // 2]
+from tests.integration.webserver import Answer, Server, Spoil, spoiling, tampered, truncated
 
 
-def tampered(content: bytes) -> bytes:
-    middle = len(content) // 2
-    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
-
-
-class Mirror(ThreadingHTTPServer):
-    """The machine's own mirrors behind one address; files whose name holds `victim` are spoilt."""
-
-    daemon_threads = True
+class Mirror(Server):
+    """The machine's own mirrors behind one address."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__()
         mirrors = host_mirrors()
         self.behind = {"main": mirrors.main, "security": mirrors.security or mirrors.main}
-        self.victim = ""
-        self.spoil: Spoil = bytes
-        self.spoilt = 0
 
     def options(self) -> tuple[str, ...]:
         """What makes a build use it."""
-        address = f"http://127.0.0.1:{self.server_port}"
-        return ("--mirror", f"{address}/main", "--security-mirror", f"{address}/security")
+        return ("--mirror", f"{self.address}/main", "--security-mirror", f"{self.address}/security")
 
-
-class Handler(BaseHTTPRequestHandler):
-    """Hands on what the machine's mirror says; apt then sees whole answers, spoilt or not."""
-
-    server: Mirror
-
-    def do_GET(self) -> None:
-        _, which, path = self.path.split("/", 2)
+    def find(self, path: str) -> Answer:
+        """What the machine's mirror says, whole."""
+        which, _, rest = path.partition("/")
         try:
-            with urllib.request.urlopen(f"{self.server.behind[which]}/{path}") as answer:  # noqa: S310
-                content, status = answer.read(), 200
+            with urllib.request.urlopen(f"{self.behind[which]}/{rest}") as answer:  # noqa: S310
+                return Answer(HTTPStatus.OK, answer.read())
         except urllib.error.HTTPError as error:
-            content, status = b"", error.code
-        if self.server.victim and self.server.victim in path and status == 200:
-            content = self.server.spoil(content)
-            self.server.spoilt += 1
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+            return Answer(error.code)
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Mirror]:
-    mirror = Mirror()
-    thread = threading.Thread(target=mirror.serve_forever)
-    thread.start()
-    try:
+    with Mirror() as mirror:
         yield mirror
-    finally:
-        mirror.shutdown()
-        thread.join()
-        mirror.server_close()
 
 
 @dataclass(frozen=True)
@@ -91,9 +52,12 @@ class Cold:
     forge: Forge
     mirror: Mirror
 
-    def build(self, victim: str = "", spoil: Spoil = bytes) -> Running:
-        self.mirror.victim, self.mirror.spoil, self.mirror.spoilt = victim, spoil, 0
+    def build(self) -> Running:
         return self.forge.build(*self.mirror.options())
+
+    def build_spoilt(self, victim: str, spoil: Spoil) -> Running:
+        with spoiling(self.mirror, victim, spoil):
+            return self.build()
 
     @property
     def packages(self) -> list[Path]:
@@ -112,12 +76,14 @@ def cold(forge: Forge, server: Mirror, tmp_path: Path) -> Cold:
 
 
 @pytest.mark.parametrize("spoil", [truncated, tampered])
-@pytest.mark.parametrize("victim", ["InRelease", "/binary-"])
-def test_spoilt_indexes(cold: Cold, victim: str, spoil: Spoil) -> None:
-    running = cold.build(victim, spoil)
-    assert cold.mirror.spoilt
+@pytest.mark.parametrize(
+    ("victim", "words"),
+    [("InRelease", "has no signature that its keyring knows"), ("/binary-", "is half updated")],
+)
+def test_spoilt_indexes(cold: Cold, victim: str, words: str, spoil: Spoil) -> None:
+    running = cold.build_spoilt(victim, spoil)
     assert running.process.returncode == 4, running.text
-    assert "fai-forge: the package indexes could not be fetched and verified\n" in running.text
+    assert words in running.text
     assert "--mirror" in running.text
     assert "Installing with FAI" not in running.text
     assert cold.packages == []
@@ -126,8 +92,7 @@ def test_spoilt_indexes(cold: Cold, victim: str, spoil: Spoil) -> None:
 
 @pytest.mark.parametrize("spoil", [truncated, tampered])
 def test_a_spoilt_package(cold: Cold, spoil: Spoil) -> None:
-    running = cold.build("/netbase_", spoil)
-    assert cold.mirror.spoilt
+    running = cold.build_spoilt("/netbase_", spoil)
     assert running.process.returncode == 4, running.text
     assert "fai-forge: packages could not be downloaded and verified\n" in running.text
     assert "netbase" in running.text
