@@ -13,18 +13,24 @@ from builder.errors import ArchiveError, ForgeError, UsageError
 TRY_AGAIN = "Check the network and the mirror (or give another one with --mirror), then try again."
 # What apt-get update says of a suite that is not there, and of an archive that does not answer.
 NO_SUITE = re.compile(
-    r"^E: The repository '\S+ (?P<suite>\S+) Release' does(?: not| no longer) have a Release file",
+    r"^E: The repository '\S+ (?P<suite>\S+) Release' does not have a Release file", re.M
+)
+# The same of a suite whose index apt has: it was there.
+GONE = re.compile(
+    r"^E: The repository '(?P<uri>\S+) (?P<suite>\S+) Release' "
+    r"(?:no longer has|does no longer have) a Release file",
     re.M,
 )
 UNREACHABLE = re.compile(
     r"^E: Failed to fetch (?P<uri>\S+?)/dists/\S+  "
-    r"(?P<why>(?:Could not (?:connect|resolve)|Temporary failure resolving) .*?)\.?$",
+    r"(?P<why>(?:Could not (?:connect|resolve)|Temporary failure resolving|Error reading from)"
+    r" .*?)\.?$",
     re.M,
 )
 # A file that is not the one that the signed index names: the mirror is being updated, or broken.
 HALF_UPDATED = re.compile(
     r"^E: Failed to fetch (?P<uri>\S+?)/dists/(?P<file>\S+)  "
-    r"(?:File has unexpected size|Hash Sum mismatch)",
+    r"(?:File has unexpected size|Hash Sum mismatch|404 )",
     re.M,
 )
 EXPIRED = re.compile(
@@ -32,7 +38,15 @@ EXPIRED = re.compile(
     r"is (?P<why>(?:expired|not valid yet)(?: \([^)]*\))?)",
     re.M,
 )
-UNSIGNED = re.compile(r"^E: The repository '(?P<uri>\S+) (?P<suite>\S+) \S+' is not signed", re.M)
+UNSIGNED = re.compile(
+    r"^E: The repository '(?P<uri>\S+) (?P<suite>\S+) \S+' is (?:not|no longer) signed", re.M
+)
+# What apt says in its place where it has an older index of the suite, which it keeps.
+BADLY_SIGNED = re.compile(
+    r"^E: Failed to fetch (?P<uri>\S+?)/dists/(?P<suite>\S+)/InRelease  "
+    r"(?:The following signatures |Sub-process /usr/bin/sqv |Splitting up )",
+    re.M,
+)
 
 
 def _no_suite(found: re.Match[str]) -> ForgeError:
@@ -40,6 +54,13 @@ def _no_suite(found: re.Match[str]) -> ForgeError:
         f"the archive has no suite {found['suite']}",
         hint="leave out the role that adds it (sources: in its class.yaml), or give a mirror that"
         " has it (--mirror)",
+    )
+
+
+def _gone(found: re.Match[str]) -> ForgeError:
+    return ArchiveError(
+        f"the archive {found['uri']} has no index of {found['suite']} any more",
+        hint=f"A mirror may lack it while it is updated; if it stays so, it is broken. {TRY_AGAIN}",
     )
 
 
@@ -75,8 +96,10 @@ def _unsigned(found: re.Match[str]) -> ForgeError:
 # The first pattern that is found in apt's output gives the error.
 COMPLAINTS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], ForgeError]], ...] = (
     (NO_SUITE, _no_suite),
+    (GONE, _gone),
     (UNREACHABLE, _unreachable),
     (UNSIGNED, _unsigned),
+    (BADLY_SIGNED, _unsigned),
     (EXPIRED, _expired),
     (HALF_UPDATED, _half_updated),
 )

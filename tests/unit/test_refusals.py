@@ -27,7 +27,18 @@ UNRESOLVED = """\
 E: Failed to fetch https://near.invalid/x/dists/noble/InRelease  Could not resolve 'near.invalid'
 """
 NO_RESOLVER = UNRESOLVED.replace("Could not resolve", "Temporary failure resolving")
+BROKEN_OFF = """\
+E: Failed to fetch http://near.invalid/x/dists/noble/main/binary-amd64/Packages  Error reading \
+from server. Remote end closed connection [IP: 203.0.113.80 80]
+"""
 UNSIGNED = "E: The repository 'http://near.invalid/debian trixie InRelease' is not signed.\n"
+BADLY_SIGNED = """\
+E: Failed to fetch http://near.invalid/debian/dists/trixie/InRelease  The following """
+UNSIGNED_SAID = (
+    "the index of trixie in the archive http://near.invalid/debian has no signature that its"
+    " keyring knows"
+)
+GONE_SAID = "the archive http://near.invalid/debian has no index of forky-backports any more"
 EXPIRED = """\
 E: Release file for http://near.invalid/debian-security/dists/trixie-security/InRelease is expired \
 (invalid since 3h 40min 3s). Updates for this repository will not be applied.
@@ -48,11 +59,8 @@ HALF_UPDATED_SAID = (
     ("said", "kind", "message"),
     [
         (NO_SUITE, UsageError, "the archive has no suite forky-backports"),
-        (
-            NO_SUITE.replace("does not", "does no longer"),
-            UsageError,
-            "the archive has no suite forky-backports",
-        ),
+        (NO_SUITE.replace("does not have", "no longer has"), ArchiveError, GONE_SAID),
+        (NO_SUITE.replace("does not have", "does no longer have"), ArchiveError, GONE_SAID),
         (
             REFUSED,
             ArchiveError,
@@ -72,11 +80,15 @@ HALF_UPDATED_SAID = (
             " 'near.invalid'",
         ),
         (
-            UNSIGNED,
+            BROKEN_OFF,
             ArchiveError,
-            "the index of trixie in the archive http://near.invalid/debian has no signature that"
-            " its keyring knows",
+            "the archive http://near.invalid/x cannot be reached: Error reading from server. Remote"
+            " end closed connection [IP: 203.0.113.80 80]",
         ),
+        (UNSIGNED, ArchiveError, UNSIGNED_SAID),
+        (UNSIGNED.replace("not signed", "no longer signed"), ArchiveError, UNSIGNED_SAID),
+        (BADLY_SIGNED + "signatures were invalid: BADSIG 17\n", ArchiveError, UNSIGNED_SAID),
+        (BADLY_SIGNED + "signatures couldn't be verified because\n", ArchiveError, UNSIGNED_SAID),
         (
             EXPIRED,
             ArchiveError,
@@ -90,6 +102,11 @@ HALF_UPDATED_SAID = (
             " not valid yet (invalid for another 3h 40min 3s)",
         ),
         (HALF_UPDATED, ArchiveError, HALF_UPDATED_SAID),
+        (
+            HALF_UPDATED.replace("File has unexpected size (720 != 1108).", "404  Not Found"),
+            ArchiveError,
+            HALF_UPDATED_SAID,
+        ),
         (
             HALF_UPDATED.replace("File has unexpected size (720 != 1108).", "Hash Sum mismatch"),
             ArchiveError,
