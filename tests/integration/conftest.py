@@ -14,7 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from builder.archive import aptroot, sources
+from builder.paths import CACHE_VARIABLE, PROJECT_VARIABLE
+from tests.integration.aptarchive import SETTINGS, SMALL, Debian, Workshop, throwaway_key
 from tests.integration.harness import ROOT, TINY, Account, Forge, traces, write_classes
+from tests.integration.planstory import PROJECT, Story, images_yaml
 
 
 @pytest.fixture(scope="session")
@@ -92,3 +96,49 @@ def account() -> Iterator[Account]:
         yield Account(*ids)
     finally:
         subprocess.run(["userdel", name], check=True)
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """The .debs of all archives that are made for tests."""
+    return Workshop(tmp_path_factory.mktemp("debs"))
+
+
+@pytest.fixture(scope="session")
+def first_debian(tmp_path_factory: pytest.TempPathFactory, workshop: Workshop) -> Iterator[Debian]:
+    """A Debian with few packages, published once; its copies go on from there."""
+    with throwaway_key() as key, Debian(tmp_path_factory.mktemp("debian"), key, workshop) as debian:
+        debian.put("trixie", *SMALL)
+        debian.publish()
+        yield debian
+
+
+@pytest.fixture
+def debian(tmp_path: Path, first_debian: Debian) -> Iterator[Debian]:
+    """A Debian with few packages, served, and free to go its own way."""
+    with first_debian.copy(tmp_path / "debian") as debian:
+        yield debian
+
+
+@pytest.fixture
+def story(
+    variant: Callable[[Mapping[str, str]], Path],
+    debian: Debian,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Story:
+    """Images from that Debian; nothing is published, and nothing in the cache.
+
+    Its key is Debian's, whatever this machine's keyring and settings of apt are.
+    """
+    configuration = aptroot._configuration
+    monkeypatch.setattr(aptroot, "_configuration", lambda root: configuration(root) + SETTINGS)
+    monkeypatch.setitem(sources.KEYRINGS, "debian", (str(debian.key.keyring), "throwaway"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    project = variant(PROJECT)
+    (project / "images.yaml").write_text(images_yaml())
+    (project / "dsa.list").touch()
+    (tmp_path / "store").mkdir()
+    monkeypatch.setenv(PROJECT_VARIABLE, str(project))
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    return Story(debian, project, tmp_path / "store")

@@ -251,8 +251,9 @@ class Account:
 
 
 def in_private_mounts(script: str) -> tuple[str, ...]:
-    """Words that run a command in a mount namespace of its own, after `script` (for root)."""
-    return ("unshare", "--mount", "sh", "-ec", f'{script}; exec "$@"', "sh")
+    """Words that run a command in a mount namespace of its own, after `script`, as its root."""
+    user = () if os.geteuid() == 0 else ("--map-root-user",)
+    return ("unshare", *user, "--mount", "sh", "-ec", f'{script}; exec "$@"', "sh")
 
 
 def runs(argv: Sequence[str]) -> bool:
