@@ -29,13 +29,10 @@ from builder.run import CommandError, run
 # What of the machine's apt configuration also holds here: how to reach a mirror, not what to trust
 # or to install. Validity checks are among them because only the administrator of a frozen mirror
 # can know that its dates are old on purpose.
-INHERITED_OPTIONS = (
-    "Acquire::http",
-    "Acquire::https",
-    "Acquire::Retries",
-    "Acquire::Check-Valid-Until",
-    "Acquire::Check-Date",
-)
+DATES = ("Acquire::Check-Valid-Until", "Acquire::Check-Date")
+INHERITED_OPTIONS = ("Acquire::http", "Acquire::https", "Acquire::Retries", *DATES)
+# What apt reads as no (StringToBool in apt-pkg/contrib/strutl.cc).
+NO = ("0", "no", "false", "without", "off", "disable")
 # What apt writes as %xx in the names of index files, beside what cannot be printed.
 ESCAPED = '\\|{}[]<>"^~_=!@#$%&*'
 FOLDERS = (
@@ -149,6 +146,13 @@ def open_root(
 def native_arch() -> str:
     """This machine's architecture, by Debian's name."""
     return run(["dpkg", "--print-architecture"], capture=True).output.strip()
+
+
+def dates_unchecked() -> str:
+    """The options, if any, by which this machine's apt is told not to look at an index's dates."""
+    said = run(["apt-config", "dump", *DATES], capture=True).output.splitlines()
+    options = dict(line.rstrip(";").split(" ", 1) for line in said if " " in line)
+    return ", ".join(name for name in DATES if options.get(name, "").strip('"') in NO)
 
 
 def list_prefix(uri: str) -> str:

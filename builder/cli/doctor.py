@@ -12,6 +12,7 @@ from pathlib import Path
 
 from builder import paths
 from builder.archive import sources
+from builder.archive.aptroot import dates_unchecked
 from builder.cli import common
 from builder.errors import ForgeError, InfrastructureError
 from builder.install import binfmt, sandbox, workspace
@@ -47,6 +48,7 @@ def _findings(out: Path) -> Iterator[_Finding]:
     for arch in binfmt.FORMATS:
         yield _tried(f"programs of {arch}", partial(sandbox.emulation, arch), "they run here")
     yield _tried("mirror", _mirror, "this machine's apt names one")
+    yield _dates()
     yield _tried("keyring", lambda: sources.keyring("debian"), "Debian's archive can be verified")
     yield _space("cache", paths.cache().root)
     yield _space("out", out)
@@ -63,6 +65,13 @@ def _mirror() -> None:
             "this machine's apt sources name no security archive",
             hint="give --security-mirror URL when building",
         )
+
+
+def _dates() -> _Finding:
+    """A frozen mirror is its administrator's choice, and hides that it is not updated any more."""
+    off = dates_unchecked()
+    detail = f"{off} is false here: a mirror that is not updated any more is not found out"
+    return _Finding("mirror's dates", True, detail if off else "an index that expired is refused")
 
 
 def _tried(what: str, call: Callable[[], object], good: str) -> _Finding:
