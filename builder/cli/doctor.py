@@ -70,7 +70,7 @@ def _mirror() -> None:
 def _dates() -> _Finding:
     """A frozen mirror is its administrator's choice, and hides that it is not updated any more."""
     off = dates_unchecked()
-    detail = f"{off} is false here: a mirror that is not updated any more is not found out"
+    detail = f"a mirror that is not updated any more is not found out: {off} false"
     return _Finding("mirror's dates", True, detail if off else "an index that expired is refused")
 
 
