@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The reports beside an image: every verdict is in them, and nothing in them is markup."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from builder.manifest.model import Manifest, Verdict
+from builder.store.reports import checks_junit, reports
+from tests.unit.worlds import MAIN, NOW, manifest, source
+
+JUNIT = """\
+<testsuites><testsuite>
+<testcase classname="x" name="test_up"><properties>
+<property name="fai-forge-module" value="test_system"/></properties></testcase>
+<testcase classname="x" name="test_down"><failure>it &lt;b&gt;broke&lt;/b&gt;</failure></testcase>
+</testsuite></testsuites>
+"""
+
+
+def tried(*verdicts: Verdict, boots: tuple[Verdict, ...] = ()) -> Manifest:
+    made = manifest((), NOW, (source(MAIN),))
+    return made.model_copy(update={"checks": verdicts, "boots": boots})
+
+
+GOOD = Verdict(name="fstab", verdict="passed")
+BAD = Verdict(name="hostname", verdict="failed", detail="it is <i>builder</i> & not debian")
+
+
+def test_checks_are_junit() -> None:
+    suite = ET.fromstring(checks_junit(tried(GOOD, BAD)))  # noqa: S314 - our own text
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+    good, bad = suite.iter("testcase")
+    assert (good.get("name"), good.find("failure")) == ("fstab", None)
+    failure = bad.find("failure")
+    assert failure is not None
+    assert failure.get("message") == BAD.detail
+
+
+def test_the_page_tells_all_and_escapes_it(tmp_path: Path) -> None:
+    (tmp_path / "boot-uefi.xml").write_text(JUNIT)
+    (tmp_path / "console-uefi.log").write_text("Linux version 6.12\n")
+    boot = Verdict(name="uefi", verdict="failed", detail="1 of 2 tests passed under tcg")
+    made = tried(GOOD, BAD, boots=(boot,))
+    found = reports(made, tmp_path)
+    stem = f"{made.name}-{made.serial}"
+    assert set(found) == {f"{stem}.checks.xml", f"{stem}.report.html"}
+    page = found[f"{stem}.report.html"].decode()
+    assert "2 of 3 failed." in page
+    assert "it is &lt;i&gt;builder&lt;/i&gt; &amp; not debian" in page
+    assert "it &lt;b&gt;broke&lt;/b&gt;" in page
+    assert 'href="console-uefi.log"' in page
+    # A log that is not there is not linked.
+    assert "boot-uefi.log" not in page
+    assert found == reports(made, tmp_path)
+
+
+def test_what_was_not_booted_says_so(tmp_path: Path) -> None:
+    page = reports(tried(GOOD), tmp_path)
+    assert b"All 1 checks passed; it was not booted." in b"".join(page.values())
+    both = tried(GOOD, boots=(Verdict(name="bios", verdict="passed"),))
+    assert b"All 1 checks and 1 boots passed." in b"".join(reports(both, tmp_path).values())
