@@ -145,7 +145,7 @@ def _remember(target: guests.Target, report: BootReport) -> None:
     entry = Verdict(
         name=report.firmware,
         verdict="passed" if report.ok else "failed",
-        detail=f"{len(report.passed)} of {len(report.tests)} tests passed under {report.accel}",
+        detail=_counted(report),
         log=report.junit.name if report.junit.parent == target.built.folder else None,
     )
     others = tuple(each for each in known.boots if each.name != entry.name)
@@ -158,12 +158,17 @@ def _remember(target: guests.Target, report: BootReport) -> None:
 def _print(report: BootReport) -> None:
     """One line for a boot, and one for each test that failed."""
     word = "passed" if report.ok else "FAILED"
-    counted = f"{len(report.passed)} of {len(report.tests)} tests"
-    print(f"{word}  {report.firmware:<11} {counted} under {report.accel} in {report.seconds:.0f} s")
+    print(f"{word}  {report.firmware:<11} {_counted(report)} in {report.seconds:.0f} s")
     for test in report.tests:
         if not test.passed:
             print(f"        {test.name}: {test.message.strip().splitlines()[-1:]}")
     print(f"        {report.console}")
+
+
+def _counted(report: BootReport) -> str:
+    again = "" if report.tries == 1 else f", at try {report.tries}"
+    tests = f"{len(report.passed)} of {len(report.tests)} tests passed"
+    return f"{tests} under {report.accel}{again}"
 
 
 def _answer(report: BootReport) -> dict[str, object]:
@@ -172,6 +177,7 @@ def _answer(report: BootReport) -> dict[str, object]:
         "passed": report.ok,
         "accel": report.accel,
         "seconds": round(report.seconds, 1),
+        "tries": report.tries,
         "tests": {test.name: test.message or "passed" for test in report.tests},
         "console": report.console,
         "junit": report.junit,

@@ -88,6 +88,10 @@ PATTERNS = (
 
 # The last line of a kernel that restarts the machine.
 RESTART = "reboot: Restarting system"
+# What shows how far a start has come: the boot loader, the kernel, then initramfs or systemd.
+BOOT_LOADER = re.compile(r"GRUB|Booting `|Loading Linux|Loading initial ramdisk")
+LINUX = re.compile(r"Linux version \d")
+INIT = re.compile(r"Run /\S*init as init process|Loading, please wait|Begin: |systemd\[1\]: ")
 # What only a running kernel (or the init that it started) writes, never the firmware or GRUB.
 KERNEL = re.compile(
     r"Linux version \d|^\[\s*\d+\.\d{6}\] |Loading, please wait|Begin: |systemd\[1\]: |Welcome to "
@@ -122,10 +126,18 @@ def kernel_started(text: str) -> bool:
     return any(KERNEL.search(line) for line in text.splitlines())
 
 
-def silent_after_restart(text: str) -> bool:
-    """Whether nothing at all was written since the kernel's last word before a restart."""
+def froze_in_restart(text: str, firmware_speaks: bool) -> bool:
+    """Whether the machine stood still after a restart where no part of the image was at work.
+
+    That is in firmware that writes to the console, or in a kernel that had not run init yet, and
+    without a bad line. A boot loader that stands still may have been told to.
+    """
     _, restarted, rest = text.rpartition(RESTART)
-    return bool(restarted) and not rest.strip()
+    if not restarted or search(rest):
+        return False
+    if LINUX.search(rest):
+        return INIT.search(rest) is None
+    return firmware_speaks and BOOT_LOADER.search(rest) is None
 
 
 def tail(text: str, lines: int = 12) -> str:

@@ -193,11 +193,10 @@ class Guest:
         try:
             self._wait("come back after a reboot", self.limits.reboot, back)
         except CheckError as error:
-            if self.spec.firmware_speaks and console.silent_after_restart(self.console_text()):
+            if console.froze_in_restart(self.console_text(), self.spec.firmware_speaks):
                 raise InfrastructureError(
-                    "the emulator did not start its firmware again after a reboot",
-                    hint="the image had no part in it: its kernel had restarted the machine,"
-                    " and UEFI writes to the console before it looks at a disk",
+                    "the virtual machine froze in a restart, before the image was at work",
+                    hint=error.hint,
                 ) from error
             raise
         self._settle()

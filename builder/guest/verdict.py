@@ -14,7 +14,7 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.errors import CheckError, InfrastructureError, UsageError
@@ -50,7 +50,10 @@ class TestResult:
 
 @dataclass(frozen=True)
 class BootReport:
-    """What became of an image under one firmware; `seconds` is wall-clock time for all of it."""
+    """What became of an image under one firmware; `seconds` is the wall-clock time of the last try.
+
+    There is a second of `tries` where the host failed the first.
+    """
 
     firmware: str
     accel: str
@@ -58,6 +61,7 @@ class BootReport:
     tests: tuple[TestResult, ...]
     console: Path
     junit: Path
+    tries: int = 1
 
     @property
     def passed(self) -> tuple[str, ...]:
@@ -131,13 +135,13 @@ def verdict(
         f"--junitxml={report_dir / f'boot-{firmware}.xml'}",
         *(BASE_TESTS, *tests),
     ]
-    for remaining in reversed(range(TRIES)):
+    for number in range(1, TRIES + 1):
         try:
-            return _session(argv, report_dir, firmware, accel)
+            return replace(_session(argv, report_dir, firmware, accel), tries=number)
         except InfrastructureError as error:
-            if not remaining:
+            if number == TRIES:
                 raise
-            log.warning("trying once more: %s", error)
+            log.warning("trying once more: %s\n%s", error, error.hint)
     raise AssertionError("unreachable")
 
 

@@ -87,18 +87,28 @@ def test_tail_leaves_out_empty_lines() -> None:
     assert console.tail("a\n\nb\n\n\nc\n", 2) == "b\nc"
 
 
+RESTARTED = "[ 492.9] reboot: Restarting system\n"
+FIRMWARE = "BdsDxe: loading Boot0001\n"
+GRUB = f"{FIRMWARE}GNU GRUB  version 2.12-9\n"
+LINUX = f"{GRUB}[    0.000000] Linux version 6.12.117+deb13-amd64\n"
+
+
 @pytest.mark.parametrize(
-    ("text", "silent"),
+    ("text", "uefi", "bios"),
     [
-        ("[ 492.9] reboot: Restarting system\n\n \n", True),
-        ("[ 492.9] reboot: Restarting system\nBdsDxe: loading Boot0001\n", False),
-        (
-            "[ 4.9] reboot: Restarting system\nBdsDxe: loading\n[ 9.9] reboot: Restarting system\n",
-            True,
-        ),
-        ("[ 492.9] systemd-shutdown[1]: Rebooting.\n", False),
-        ("", False),
+        (f"{RESTARTED}\n \n", True, False),
+        (f"{RESTARTED}{FIRMWARE}", True, False),
+        # A menu may wait for a person.
+        (f"{RESTARTED}{GRUB}", False, False),
+        (f"{RESTARTED}{LINUX}[ 0.9] ACPI: Core revision\n", True, True),
+        (f"{RESTARTED}{LINUX}[ 1.9] Run /init as init process\n", False, False),
+        (f"{RESTARTED}{LINUX}Loading, please wait...\n", False, False),
+        (f"{RESTARTED}{LINUX}[ 1.0] Kernel panic - not syncing: VFS\n", False, False),
+        (f"{RESTARTED}{LINUX}systemd[1]: Hostname set\n{RESTARTED}{FIRMWARE}", True, False),
+        ("[ 492.9] systemd-shutdown[1]: Rebooting.\n", False, False),
+        ("", False, False),
     ],
 )
-def test_a_machine_that_says_nothing_after_a_restart(text: str, silent: bool) -> None:
-    assert console.silent_after_restart(text) is silent
+def test_a_machine_that_freezes_in_a_restart(text: str, uefi: bool, bios: bool) -> None:
+    assert console.froze_in_restart(text, firmware_speaks=True) is uefi
+    assert console.froze_in_restart(text, firmware_speaks=False) is bios
