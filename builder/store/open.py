@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From what a person calls a store to its place: a folder, or a server, by the URL's scheme."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
+
+from builder.errors import UsageError
+from builder.store.folder import FolderPlace
+from builder.store.place import Place, Readable
+
+R = TypeVar("R", bound=Readable)
+
+SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+# What can be published to; "" is a plain path.
+PLACES: Final[Mapping[str, Callable[[str], Place]]] = {
+    "": FolderPlace.at,
+    "file": FolderPlace.at,
+}
+# What can be read.
+READABLES: Final[Mapping[str, Callable[[str], Readable]]] = {**PLACES}
+
+
+def scheme(url: str) -> str:
+    """The scheme of a URL in small letters; empty for a path."""
+    found = SCHEME.match(url)
+    return found[1].lower() if found else ""
+
+
+def open_place(url: str) -> Place:
+    """A place to publish to; UsageError for a URL that names none."""
+    return _of(PLACES, url, "published to")
+
+
+def open_readable(url: str) -> Readable:
+    """A place to read from; UsageError for a URL that names none."""
+    return _of(READABLES, url, "read")
+
+
+def _of(table: Mapping[str, Callable[[str], R]], url: str, verb: str) -> R:
+    factory = table.get(scheme(url))
+    if factory is None:
+        known = ", ".join(f"{name}://" for name in table if name)
+        raise UsageError(
+            # Without the rest of it, which may hold a password.
+            f"a store cannot be {verb} by {scheme(url)}:",
+            hint=f"stores are folders, and URLs with {known}",
+        )
+    return factory(url)
