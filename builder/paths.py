@@ -62,6 +62,11 @@ class Cache:
         return self.root / "overlays"
 
     @property
+    def stores(self) -> Path:
+        """Which indexes of stores were seen."""
+        return self.root / "stores"
+
+    @property
     def work(self) -> Path:
         """Workspaces of builds that are put together on disk."""
         return self.root / "work"

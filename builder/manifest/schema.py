@@ -39,8 +39,12 @@ class _Untitled(GenerateJsonSchema):
 
 
 def schema(name: str = "manifest") -> dict[str, Any]:
-    """The schema of the documents that `dump` writes: every field is there."""
-    model, identifier, title = MODELS[name]
+    """The schema of one of the documents here."""
+    return schema_of(*MODELS[name])
+
+
+def schema_of(model: type[BaseModel], identifier: str, title: str) -> dict[str, Any]:
+    """The schema of a document that a program writes: every field is there."""
     body = model.model_json_schema(by_alias=True, mode="serialization", schema_generator=_Untitled)
     return {"$schema": DIALECT, "$id": identifier, **body, "title": title}
 

@@ -4,7 +4,7 @@
 It is all that a reader believes: a build that the index does not name is not published. It is
 signed, its serial only grows, and it is valid for a while only, so that nobody can show a reader an
 old state for long. The index names a build's images and its list of digests (SHA256SUMS), which
-names the rest. After a change of the model: `python -m builder.manifest.schema store-index >
+names the rest. After a change of the model: `python -m builder.store.schema >
 schema/store-index.schema.json`.
 """
 
@@ -27,7 +27,8 @@ from builder.manifest.parts import (
 
 KIND: Final = "StoreIndex"
 NAME: Final = "index.json"
-SIGNATURE: Final = "index.json.asc"
+# The index with its signature around it (clearsigned): what readers read. NAME is a copy without.
+SIGNED: Final = "index.json.asc"
 SUMS: Final = ("SHA256SUMS", "SHA512SUMS")
 
 # A channel is part of a path; a tag is what follows a series in the name of a promoted build.

@@ -3,7 +3,7 @@
 
 Paths are relative to the store, with slashes, and were checked before they come here. A file is at
 its path whole or not at all. What is forbidden, or cannot be reached, is an InfrastructureError;
-only what the place itself says is not there is absent.
+only what the place itself says is not there is absent. Several threads may use one place at once.
 """
 
 from __future__ import annotations
