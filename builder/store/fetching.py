@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Files of a store, brought to this machine: whole, of the right size and digest, or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+from builder.errors import InfrastructureError
+from builder.store.index import Digest
+from builder.store.place import OnBytes, Readable
+
+PIECE: Final = 1 << 20
+# Bytes in each second, on average after the grace (seconds): a server that sends slower than that
+# would hold a reader up for as long as it likes.
+SLOWEST: Final = 1024
+GRACE: Final = 60.0
+AGAIN: Final = "call it again later, or look at the store; nothing of this file was kept"
+
+
+class WrongContent(InfrastructureError):
+    """A place has another file than the one that the index describes."""
+
+
+def fetch(
+    place: Readable, path: str, wanted: Digest, target: Path, on_bytes: OnBytes = lambda _: None
+) -> None:
+    """Bring a file of a store to `target`, where it appears whole and verified, or not at all.
+
+    What a fetch that was broken off left is kept and gone on from; `on_bytes` is told of it, too.
+    Never more than the expected bytes are written. A `target` that is there must be the same file.
+    """
+    if target.exists():
+        if not _is(target, wanted):
+            raise InfrastructureError(
+                f"{target} is there, and is not what the store has",
+                hint="move it away; nothing is ever overwritten",
+            )
+        on_bytes(wanted.size)
+        return
+    with _local(target), _partial(target) as (partial, file):
+        try:
+            _complete(place, path, wanted, file, on_bytes)
+        except WrongContent:
+            partial.unlink()
+            raise
+        file.flush()
+        os.fsync(file.fileno())
+        partial.replace(target)
+
+
+def content(place: Readable, path: str, wanted: Digest) -> bytes:
+    """A small file of a store, verified; InfrastructureError if it is another or not there."""
+    try:
+        found = small(place, path, wanted.size)
+    except FileNotFoundError as error:
+        raise _absent(place, path) from error
+    if hashlib.sha256(found).hexdigest() != wanted.sha256:
+        raise _another(place, path)
+    return found
+
+
+def small(place: Readable, path: str, largest: int) -> bytes:
+    """All bytes of a file that has at most `largest`; FileNotFoundError where there is none."""
+    with _remote(place, path), place.open(path) as source:
+        return b"".join(_pieces(place, path, source, largest))
+
+
+def _complete(
+    place: Readable, path: str, wanted: Digest, file: IO[bytes], on_bytes: OnBytes
+) -> None:
+    """Go on with a partial file to its end, and verify it."""
+    digest, size = _read(file, wanted.size)
+    on_bytes(size)
+    try:
+        with _remote(place, path), place.open(path, size) as source:
+            for piece in _pieces(place, path, source, wanted.size - size):
+                file.write(piece)
+                digest.update(piece)
+                size += len(piece)
+                on_bytes(len(piece))
+    except FileNotFoundError as error:
+        raise _absent(place, path) from error
+    if size < wanted.size:
+        raise InfrastructureError(
+            f"{path} of {place.url} ends after {size} of {wanted.size} bytes",
+            hint="call it again: it goes on from there",
+        )
+    if digest.hexdigest() != wanted.sha256:
+        raise _another(place, path)
+
+
+def _pieces(place: Readable, path: str, source: IO[bytes], largest: int) -> Iterator[bytes]:
+    """The content of a file, piece by piece; WrongContent if it has more than `largest` bytes."""
+    began, size = time.monotonic(), 0
+    # One byte more than there may be, to see whether there is more.
+    while piece := source.read(min(PIECE, largest - size + 1)):
+        size += len(piece)
+        if size > largest:
+            raise WrongContent(
+                f"{path} of {place.url} is larger than it may be ({largest} bytes)", hint=AGAIN
+            )
+        yield piece
+        spent = time.monotonic() - began
+        if spent > GRACE and size < spent * SLOWEST:
+            raise InfrastructureError(
+                f"{place.url} sends {path} too slowly: {size} bytes in {spent:.0f} s",
+                hint="call it again later",
+            )
+
+
+def _read(file: IO[bytes], largest: int) -> tuple[hashlib._Hash, int]:
+    """The digest so far, and the size, of a partial file; it is begun anew if it is too large."""
+    digest, size = hashlib.sha256(), 0
+    if os.fstat(file.fileno()).st_size > largest:
+        file.truncate(0)
+    while piece := file.read(PIECE):
+        digest.update(piece)
+        size += len(piece)
+    return digest, size
+
+
+def _is(target: Path, wanted: Digest) -> bool:
+    with target.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return digest == wanted.sha256
+
+
+@contextmanager
+def _partial(target: Path) -> Iterator[tuple[Path, IO[bytes]]]:
+    """The partial file of a target, which only one process writes at a time."""
+    name = hashlib.sha256(target.name.encode()).hexdigest()[:32]
+    partial = target.with_name(f".{name}.partial")
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(partial, flags, 0o644), "r+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InfrastructureError(
+                f"another process fetches {target}", hint="wait until it is done"
+            ) from error
+        yield partial, file
+
+
+@contextmanager
+def _local(target: Path) -> Iterator[None]:
+    """Errors of this machine's disk in words."""
+    try:
+        yield
+    except OSError as error:
+        raise InfrastructureError(
+            f"{target} cannot be written: {error.strerror}", hint="is there room, and is it yours?"
+        ) from error
+
+
+@contextmanager
+def _remote(place: Readable, path: str) -> Iterator[None]:
+    """Errors of a place while it is read in words; a file that is not there stays what it is."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise InfrastructureError(
+            f"{path} of {place.url} cannot be read: {error.strerror or error}",
+            hint="call it again later",
+        ) from error
+
+
+def _another(place: Readable, path: str) -> WrongContent:
+    return WrongContent(
+        f"{path} of {place.url} is not what the index says: its digest is another", hint=AGAIN
+    )
+
+
+def _absent(place: Readable, path: str) -> InfrastructureError:
+    return InfrastructureError(
+        f"{place.url} has no {path}, which its index names",
+        hint="a mirror may be behind; call it again later, or fetch from the store itself",
+    )
