@@ -9,7 +9,6 @@ when the server last said that this is the newest one.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import logging
 import os
 import tempfile
@@ -18,40 +17,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import requests
 from pydantic import BaseModel, ValidationError
-from requests.adapters import HTTPAdapter
 
-from builder.errors import ArchiveError, ForgeError, InfrastructureError, UsageError
+from builder import web
+from builder.errors import ArchiveError, ForgeError, InfrastructureError
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# Seconds for the connection, for each piece of an answer, and for all of it.
-TIMEOUTS = (10, 30)
+# Seconds for all of an answer.
 LONGEST = 600
 # Bytes, after decompression.
 LARGEST = 512 << 20
 PIECE = 1 << 20
 # Seconds for which a document serves without its server.
 KEEPS = 7 * 24 * 3600
-
-# What went wrong, by what requests raises; the first that fits.
-REASONS: tuple[tuple[type[Exception], str], ...] = (
-    (
-        requests.exceptions.SSLError,
-        "cannot be reached by TLS, or has no certificate that is trusted here",
-    ),
-    (requests.exceptions.Timeout, "does not answer in time"),
-    (requests.exceptions.ChunkedEncodingError, "breaks off in the middle"),
-    (requests.exceptions.ConnectionError, "cannot be reached"),
-    (requests.exceptions.InvalidSchema, "redirects to an address without https"),
-    (requests.exceptions.TooManyRedirects, "redirects without end"),
-    (Exception, "gives no proper answer"),
-)
 
 
 class _Stamp(BaseModel):
@@ -82,22 +65,7 @@ class _Kept:
 
 def check(url: str) -> None:
     """Raise UsageError unless it is an https URL without a password; loopback may be http."""
-    try:
-        parts = urlsplit(url)
-        host, secret = parts.hostname or "", parts.username is not None
-    except ValueError:
-        raise UsageError(f"{url} is no URL", hint="give a file, or an https URL") from None
-    if secret:
-        # Without the URL, which goes into logs.
-        raise UsageError(
-            f"the URL of {host} has a login in it", hint="put it into ~/.netrc, and out of the URL"
-        )
-    if not host or (
-        parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host))
-    ):
-        raise UsageError(
-            f"{url} is no https URL", hint="security data is read from a file or by https"
-        )
+    web.check(url, "security data is read")
 
 
 def fetch(url: str, kept: Path, parse: Callable[[bytes], T]) -> T:
@@ -133,16 +101,15 @@ def _ask(url: str, place: Path, old: _Kept | None, parse: Callable[[bytes], T]) 
     conditions = old.stamp.conditions() if old else {}
     try:
         with (
-            _session(url) as session,
-            session.get(url, headers=conditions, stream=True, timeout=TIMEOUTS) as answer,
+            web.session(url) as session,
+            session.get(url, headers=conditions, stream=True, timeout=web.TIMEOUTS) as answer,
         ):
             if answer.status_code == requests.codes.ok:
                 return _replaced(url, place, answer, parse)
             if answer.status_code != requests.codes.not_modified or old is None:
                 raise _failed(url, f"answers {answer.status_code} {answer.reason}")
     except requests.RequestException as error:
-        words = next(words for kind, words in REASONS if isinstance(error, kind))
-        raise _failed(url, words) from error
+        raise _failed(url, web.reason(error)) from error
     try:
         document = _parsed(url, old.content(), parse)
     except ArchiveError:
@@ -184,18 +151,6 @@ def _pieces(url: str, answer: requests.Response) -> Iterator[bytes]:
         raise _failed(url, "breaks off in the middle")
 
 
-def _session(url: str) -> requests.Session:
-    """A session that goes, and is redirected, to https only, or to this one loopback server."""
-    session = requests.Session()
-    del session.adapters["http://"]
-    parts = urlsplit(url)
-    if parts.scheme == "http":
-        session.mount(f"http://{parts.netloc}/", HTTPAdapter())
-        # No proxy reaches this machine's own addresses.
-        session.trust_env = False
-    return session
-
-
 def _kept(place: Path) -> _Kept | None:
     """The document in the cache; None if there is none, or none that can be read."""
     try:
@@ -217,10 +172,3 @@ def _failed(url: str, words: str) -> ArchiveError:
     return ArchiveError(
         f"{url} {words}", hint="try again later, or give a file instead under advisories:"
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from builder import web
 from builder.archive import webcache
 from builder.archive.advisories import Advisories, Fix, load
 from builder.errors import ArchiveError, InfrastructureError
@@ -272,7 +273,7 @@ def test_a_server_that_is_gone(
 def test_a_server_that_says_nothing(
     serve: Callable[[Answer], Server], kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webcache, "TIMEOUTS", (5, 0.1))
+    monkeypatch.setattr(web, "TIMEOUTS", (5, 0.1))
     released = threading.Event()
 
     def wait(_: Handler) -> None:
