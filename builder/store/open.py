@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from builder.errors import UsageError
 from builder.store.folder import FolderPlace
+from builder.store.https import HttpsPlace
 from builder.store.place import Place, Readable
 
 R = TypeVar("R", bound=Readable)
@@ -20,7 +21,12 @@ PLACES: Final[Mapping[str, Callable[[str], Place]]] = {
     "file": FolderPlace.at,
 }
 # What can be read.
-READABLES: Final[Mapping[str, Callable[[str], Readable]]] = {**PLACES}
+READABLES: Final[Mapping[str, Callable[[str], Readable]]] = {
+    **PLACES,
+    "https": HttpsPlace.at,
+    # Of this machine only; others are refused there.
+    "http": HttpsPlace.at,
+}
 
 
 def scheme(url: str) -> str:

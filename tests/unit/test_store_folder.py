@@ -256,6 +256,18 @@ def test_places_by_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for wrong in ("file://elsewhere.invalid/x", "file:x", "gopher://x.invalid/y"):
         with pytest.raises(UsageError):
             open_readable(wrong)
+    assert open_readable("https://images.invalid/store/").url == "https://images.invalid/store"
+    for unsafe in (
+        "http://images.invalid/store",
+        "https:///store",
+        "https://images.invalid/store?x=1",
+        "https://me:secret@images.invalid/store",
+    ):
+        with pytest.raises(UsageError) as refused:
+            open_readable(unsafe)
+        assert "secret" not in f"{refused.value} {refused.value.hint}"
+    with pytest.raises(UsageError, match="cannot be published to by https:"):
+        open_place("https://images.invalid/store")
     with pytest.raises(ForgeError) as raised:
         open_place("ftp://me:secret@x.invalid/y")
     assert "secret" not in f"{raised.value} {raised.value.hint}"
