@@ -40,6 +40,8 @@ class LocalFile:
     size: int
     sha256: str
     sha512: str
+    made: bool
+    """Whether it was made for this publication, and so may be another one the next time."""
 
     @property
     def name(self) -> str:
@@ -77,10 +79,10 @@ class Parcel:
 def gather(
     built: Built, more: Sequence[Path] = (), on_bytes: Callable[[int], None] = lambda _: None
 ) -> Parcel:
-    """The files of a build's folder and `more`, with their digests, compared with the manifest.
+    """The files of a build's folder, with their digests, compared with the manifest.
 
-    Raises UsageError for what cannot be published, and CheckError where a file is not the one that
-    was built.
+    `more` are files that were made for this publication, such as a report. Raises UsageError for
+    what cannot be published, and CheckError where a file is not the one that was built.
     """
     manifest = document.load(built.manifest)
     if (manifest.name, manifest.serial) != (built.name, built.serial):
@@ -89,7 +91,7 @@ def gather(
             hint="somebody put it into the wrong folder; build it again",
         )
     paths = sorted((*built.folder.iterdir(), *more), key=lambda path: path.name)
-    files = tuple(_digested(path, on_bytes) for path in _publishable(paths))
+    files = tuple(_digested(path, path in more, on_bytes) for path in _publishable(paths))
     by_name = {file.name: file for file in files}
     for built_file in manifest.files:
         found = by_name.get(built_file.name)
@@ -149,7 +151,7 @@ def _wrong(path: Path, seen: set[str]) -> str:
     return ""
 
 
-def _digested(path: Path, on_bytes: Callable[[int], None]) -> LocalFile:
+def _digested(path: Path, made: bool, on_bytes: Callable[[int], None]) -> LocalFile:
     short, long, size = hashlib.sha256(), hashlib.sha512(), 0
     with path.open("rb") as file:
         while piece := file.read(PIECE):
@@ -157,4 +159,4 @@ def _digested(path: Path, on_bytes: Callable[[int], None]) -> LocalFile:
             long.update(piece)
             size += len(piece)
             on_bytes(len(piece))
-    return LocalFile(path, size, short.hexdigest(), long.hexdigest())
+    return LocalFile(path, size, short.hexdigest(), long.hexdigest(), made)

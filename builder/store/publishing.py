@@ -55,7 +55,7 @@ def publish(
         entry = reading.series(index, manifest.name) if index else None
         there = _there(entry, build)
         if index and there:
-            _same(publisher.place, manifest.name, there, build)
+            _same(publisher.place, parcel, there, channel)
             publisher.settle(index)
             return Published("unchanged", there, folder(manifest.name, there), index)
         if doubts and not unverified:
@@ -89,21 +89,29 @@ def _there(entry: SeriesEntry | None, build: Build) -> Build | None:
     return next(iter(found), None)
 
 
-def _same(place: Place, name: str, there: Build, build: Build) -> None:
+def _same(place: Place, parcel: Parcel, there: Build, channel: str) -> None:
     """Raise UsageError unless the store has this very build."""
+    name = f"{parcel.manifest.name}-{there.serial}"
     if there.state == "removed":
         raise UsageError(
-            f"{name}-{there.serial} was in {place.url} and was removed",
+            f"{name} was in {place.url} and was removed",
             hint="a serial is never used again: build it anew",
         )
-    if there.sums != build.sums:
+    # What was made for the first publication, such as a report, may be worded anew by now.
+    published = reading.sums(place, parcel.manifest.name, there)
+    other = [
+        file.name
+        for file in parcel.files
+        if not file.made and published.get(file.name) != file.sha256
+    ]
+    if other:
         raise UsageError(
-            f"{name}-{there.serial} is in {place.url} with other content",
+            f"{name} is in {place.url} with other content: {', '.join(other)}",
             hint="what is published is never replaced: build it anew, under the next serial",
         )
-    if there.channel != build.channel:
+    if there.channel != channel:
         raise UsageError(
-            f"{name}-{there.serial} is in {place.url} in the channel {there.channel}",
+            f"{name} is in {place.url} in the channel {there.channel}",
             hint="a build is in one channel; fai-forge promote gives it more names",
         )
 

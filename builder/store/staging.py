@@ -47,7 +47,7 @@ def bring(place: Place, signer: Signs, parcel: Parcel, final: str, progress: Pro
     missing = [file for file, there in _each(target.has, parcel.files) if not there]
     if left:
         for file in missing:
-            if place.size(target.path(file.name)) is not None:
+            if not file.made and place.size(target.path(file.name)) is not None:
                 raise _foreign(place, target.path(file.name))
     progress.stage("Uploading")
     report = _Report(progress, sum(file.size for file in missing))

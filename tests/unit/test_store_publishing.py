@@ -104,8 +104,8 @@ def test_other_content_under_a_published_name_is_refused(store: Publisher, tmp_p
     put(store, build(tmp_path / "out", "20261121"))
     before = tree(root(store))
     others = {
-        "with other content": build(tmp_path / "a", "20261121", image=b"other"),
-        "other content": build(tmp_path / "b", "20261121", more={"extra": b""}),
+        f"{STEM}.manifest.json, {STEM}.qcow2": build(tmp_path / "a", "20261121", image=b"other"),
+        "other content: extra": build(tmp_path / "b", "20261121", more={"extra": b""}),
     }
     for words, other in others.items():
         with pytest.raises(UsageError, match=words):
@@ -219,6 +219,11 @@ def test_more_files_beside(store: Publisher, tmp_path: Path) -> None:
     more = tmp_path / "CHANGELOG.md"
     more.write_text("new")
     publish(store, gather(built, [more]), "release", NOW, NoProgress())
+    assert tree(root(store))["debian-13/20261121/CHANGELOG.md"] == b"new"
+    # It was made for the first publication; the build is the same without it, or with another.
+    more.write_text("newer")
+    for again in (gather(built), gather(built, [more])):
+        assert publish(store, again, "release", NOW, NoProgress()).answer == "unchanged"
     assert tree(root(store))["debian-13/20261121/CHANGELOG.md"] == b"new"
     with pytest.raises(UsageError, match="two files have this name"):
         gather(built, [more, more])
