@@ -19,9 +19,10 @@ from builder.manifest.decision import Decision, Decisions, Reason
 from builder.planning.explain import Explainer
 from builder.planning.plan import plan
 from builder.planning.prospect import Ground
-from builder.planning.published import open_store
+from builder.planning.published import FolderStore, open_store
 from builder.planning.record import Record
 from builder.policy.phrases import summary
+from builder.store.memory import Memory
 
 DESCRIPTION = """\
 Say which images must be published anew, and why. Nothing is built: the package set that a build
@@ -32,7 +33,7 @@ be read; unknown is never taken for "nothing changed".
 examples:
   fai-forge plan debian-13
   fai-forge plan --all --explain
-  fai-forge plan --all --store /srv/images --json
+  fai-forge plan --all --store /srv/images --keyring images.gpg --json
   fai-forge plan debian-13 --exit-code && fai-forge build debian-13
 
 exit codes: 0, and 6 if an image is unknown; with --exit-code also 5 if none is to be published.
@@ -48,7 +49,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="an image, such as debian-13")
     parser.add_argument("--all", action="store_true", help="all images of images.yaml")
     parser.add_argument(
-        "--store", metavar="DIR", type=Path, help="where images are published (default: OUT)"
+        "--store", metavar="DIR|URL", help="where images are published (default: OUT)"
+    )
+    parser.add_argument(
+        "--keyring", metavar="FILE", type=Path, help="public keys that verify a signed store"
     )
     parser.add_argument("--explain", action="store_true", help="say every reason, with its rule")
     parser.add_argument(
@@ -61,7 +65,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "--record",
         metavar="DIR",
         type=Path,
-        help=f"keep the decisions in this folder (default: STORE/{RECORDS}); see fai-forge why",
+        help=f"keep the decisions in this folder (default: STORE/{RECORDS}, and OUT/{RECORDS} for a"
+        " signed store); see fai-forge why",
     )
     parser.add_argument("--no-record", action="store_true", help="keep no decision")
     common.add_out(parser)
@@ -81,10 +86,15 @@ def _call(arguments: argparse.Namespace) -> int:
         arguments.security_mirror,
     )
     wanted = _names(arguments, file)
-    place = (arguments.store or arguments.out).absolute()
-    store = open_store(place, must_exist=arguments.store is not None)
-    explainer = Explainer(file.advisories, project, paths.cache().advisories)
     now = datetime.now(UTC).replace(microsecond=0)
+    store = open_store(
+        arguments.store or str(arguments.out),
+        arguments.keyring,
+        Memory(paths.cache().stores),
+        now,
+        must_exist=arguments.store is not None,
+    )
+    explainer = Explainer(file.advisories, project, paths.cache().advisories)
     shown = progress(quiet=False)
     try:
         decisions = plan(
@@ -98,7 +108,9 @@ def _call(arguments: argparse.Namespace) -> int:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         print("\n".join(table(decisions, width, explain=arguments.explain)))
     if not arguments.no_record:
-        record = Record(arguments.record or place / RECORDS)
+        # Nothing that nobody signed goes into a signed store.
+        beside = store.root if isinstance(store, FolderStore) else arguments.out.absolute()
+        record = Record(arguments.record or beside / RECORDS)
         for decision in decisions:
             record.add(decision)
     return _exit_code(decisions, tell=arguments.exit_code)

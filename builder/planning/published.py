@@ -7,12 +7,21 @@ A store that cannot be read is an error, never a store in which nothing is.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 from builder.builds import Builds
-from builder.errors import InfrastructureError, UsageError
+from builder.errors import ForgeError, InfrastructureError, UsageError
 from builder.manifest import document
 from builder.manifest.model import Manifest
+from builder.store import keys, reading
+from builder.store.folder import FolderPlace
+from builder.store.index import StoreIndex
+from builder.store.keys import Verifies
+from builder.store.memory import Memory
+from builder.store.open import open_readable
+from builder.store.place import Readable
 
 
 @dataclass(frozen=True)
@@ -47,10 +56,56 @@ class FolderStore:
         return manifest
 
 
-def open_store(place: Path, *, must_exist: bool) -> FolderStore:
-    """The store at a folder; UsageError where it must be there and is not."""
-    if must_exist and not place.is_dir():
+@dataclass(frozen=True)
+class IndexStore:
+    """A store with a signed index, which is read once, when it is first asked for."""
+
+    place: Readable
+    trusted: Verifies
+    memory: Memory
+    now: datetime
+
+    def newest(self, series: str) -> Manifest | None:
+        """The manifest of the newest public build of a series; None where there is none.
+
+        Raises InfrastructureError or UsageError where that cannot be known.
+        """
+        index = self._index
+        if isinstance(index, ForgeError):
+            raise index
+        entry = reading.series(index, series)
+        build = reading.newest(entry) if entry else None
+        return reading.manifest(self.place, series, build) if build else None
+
+    @cached_property
+    def _index(self) -> StoreIndex | ForgeError:
+        # The same for all images of a plan, also if it is an error that took a while.
+        try:
+            return reading.read(self.place, self.trusted, self.memory, self.now)
+        except ForgeError as error:
+            return error
+
+
+def open_store(
+    url: str, keyring: Path | None, memory: Memory, now: datetime, *, must_exist: bool
+) -> FolderStore | IndexStore:
+    """The store at a folder or URL, whose index `keyring` verifies.
+
+    A folder without an index is one of builds, unless there is a keyring: whoever could take the
+    index away would have it believed without a signature. UsageError where a store must be there
+    and is not, and where a signed one comes without a keyring.
+    """
+    place = open_readable(url)
+    folder = place.root if isinstance(place, FolderPlace) else None
+    if folder and must_exist and not folder.is_dir():
         raise UsageError(
-            f"there is no store at {place}", hint="make the folder, if nothing is published yet"
+            f"there is no store at {folder}", hint="make the folder, if nothing is published yet"
         )
-    return FolderStore(place)
+    if keyring is not None:
+        return IndexStore(place, keys.read_keyring(keyring), memory, now)
+    if folder is None or (folder.is_dir() and reading.is_store(place)):
+        raise UsageError(
+            f"the store {place.url} is signed, and no keyring is given to verify that",
+            hint="give its public keys with --keyring FILE",
+        )
+    return FolderStore(folder)

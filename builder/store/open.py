@@ -14,7 +14,7 @@ from builder.store.place import Place, Readable
 
 R = TypeVar("R", bound=Readable)
 
-SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 # What can be published to; "" is a plain path.
 PLACES: Final[Mapping[str, Callable[[str], Place]]] = {
     "": FolderPlace.at,
@@ -51,7 +51,7 @@ def _of(table: Mapping[str, Callable[[str], R]], url: str, verb: str) -> R:
         known = ", ".join(f"{name}://" for name in table if name)
         raise UsageError(
             # Without the rest of it, which may hold a password.
-            f"a store cannot be {verb} by {scheme(url)}:",
+            f"a store cannot be {verb} by {scheme(url)}://",
             hint=f"stores are folders, and URLs with {known}",
         )
     return factory(url)

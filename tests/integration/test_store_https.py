@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,9 @@ class Server(ThreadingHTTPServer):
         self.folder = folder
         self.answer = answer
         self.ranges: list[str] = []
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A reader that goes away in the middle is what some tests are about."""
 
     @property
     def url(self) -> str:

@@ -253,6 +253,7 @@ def test_places_by_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for opened in (open_place(url), open_readable(url)):
             assert opened.url == str(tmp_path / "store")
     assert open_place("file:///a%20b").url == "/a b"
+    assert open_place("a:b").url == str(tmp_path / "a:b")
     for wrong in ("file://elsewhere.invalid/x", "file:x", "gopher://x.invalid/y"):
         with pytest.raises(UsageError):
             open_readable(wrong)
@@ -266,7 +267,7 @@ def test_places_by_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(UsageError) as refused:
             open_readable(unsafe)
         assert "secret" not in f"{refused.value} {refused.value.hint}"
-    with pytest.raises(UsageError, match="cannot be published to by https:"):
+    with pytest.raises(UsageError, match="cannot be published to by https://"):
         open_place("https://images.invalid/store")
     with pytest.raises(ForgeError) as raised:
         open_place("ftp://me:secret@x.invalid/y")
