@@ -7,7 +7,7 @@ The build's folder is only read.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -57,11 +57,6 @@ class Parcel:
     document: LocalFile
     files: tuple[LocalFile, ...]
 
-    @property
-    def size(self) -> int:
-        """All of its bytes."""
-        return sum(file.size for file in self.files)
-
     def images(self) -> tuple[Image, ...]:
         """The images as the index names them."""
         return tuple(
@@ -76,9 +71,7 @@ class Parcel:
         return dict(zip(SUMS, (short.encode(), long.encode()), strict=True))
 
 
-def gather(
-    built: Built, more: Sequence[Path] = (), on_bytes: Callable[[int], None] = lambda _: None
-) -> Parcel:
+def gather(built: Built, more: Sequence[Path] = ()) -> Parcel:
     """The files of a build's folder, with their digests, compared with the manifest.
 
     `more` are files that were made for this publication, such as a report. Raises UsageError for
@@ -91,7 +84,7 @@ def gather(
             hint="somebody put it into the wrong folder; build it again",
         )
     paths = sorted((*built.folder.iterdir(), *more), key=lambda path: path.name)
-    files = tuple(_digested(path, path in more, on_bytes) for path in _publishable(paths))
+    files = tuple(_digested(path, made=path in more) for path in _publishable(paths))
     by_name = {file.name: file for file in files}
     for built_file in manifest.files:
         found = by_name.get(built_file.name)
@@ -151,12 +144,11 @@ def _wrong(path: Path, seen: set[str]) -> str:
     return ""
 
 
-def _digested(path: Path, made: bool, on_bytes: Callable[[int], None]) -> LocalFile:
+def _digested(path: Path, *, made: bool) -> LocalFile:
     short, long, size = hashlib.sha256(), hashlib.sha512(), 0
     with path.open("rb") as file:
         while piece := file.read(PIECE):
             short.update(piece)
             long.update(piece)
             size += len(piece)
-            on_bytes(len(piece))
     return LocalFile(path, size, short.hexdigest(), long.hexdigest(), made)

@@ -21,7 +21,7 @@ from builder.store.keys import Verifies
 from builder.store.memory import Memory
 from builder.store.place import Readable
 
-# Bytes. An index of 10,000 builds has 9 million.
+# Bytes. An index of 10,000 builds has 7 million.
 LARGEST_INDEX: Final = 128 << 20
 # Of a manifest or a list of digests: what a wrong index may make a reader take into memory.
 LARGEST_DOCUMENT: Final = 64 << 20
@@ -49,7 +49,7 @@ def read(place: Readable, trusted: Verifies, memory: Memory, now: datetime) -> S
     if now >= index.valid_until:
         raise InfrastructureError(
             f"the index of {place.url} was valid until {index.valid_until:%Y-%m-%d %H:%M} UTC",
-            hint="fai-forge publish --refresh renews it; or somebody serves an old one",
+            hint="fai-forge publish --refresh renews it, if nobody serves an old one",
         )
     memory.remember(place.url, index.serial)
     return index

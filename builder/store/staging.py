@@ -44,17 +44,21 @@ def bring(place: Place, signer: Signs, parcel: Parcel, final: str, progress: Pro
     for name in strangers:
         place.remove(f"{staging}/{name}")
     progress.stage("Looking at what is there")
+    # Before the upload: gpg may ask for a passphrase, or have no key.
+    small = _small(signer, parcel)
     missing = [file for file, there in _each(target.has, parcel.files) if not there]
     if left:
         for file in missing:
             if not file.made and place.size(target.path(file.name)) is not None:
                 raise _foreign(place, target.path(file.name))
-    progress.stage("Uploading")
-    report = _Report(progress, sum(file.size for file in missing))
+    total = sum(file.size for file in missing)
+    progress.stage(f"Uploading {total >> 20} MiB")
+    report = _Report(progress, total)
     _each(lambda file: target.upload(file, report), missing, report.stop)
     progress.stage("Verifying what was uploaded")
     _each(target.verify, missing)
-    target.sign(signer)
+    for name, content in small.items():
+        place.write(target.path(name), content)
     if not left:
         place.move(staging, final)
     place.remove(staging)
@@ -99,14 +103,6 @@ class _Target:
                 hint="the file changed meanwhile, or the place damaged it; call this again",
             )
 
-    def sign(self, signer: Signs) -> None:
-        """Write the lists of digests, and their signatures."""
-        sums = self.parcel.sums()
-        for name, content in sums.items():
-            self.place.write(self.path(name), content)
-        for name, (signed, armor) in SIGNATURES.items():
-            self.place.write(self.path(name), signer.detached(sums[signed], armor=armor))
-
 
 class _Stopped(Exception):
     """Somebody does not wait for an upload any more."""
@@ -127,7 +123,7 @@ class _Report:
             raise _Stopped
         with self._lock:
             self._done += count
-            self._progress.update(self._done >> 20, self._total >> 20, "MiB")
+            self._progress.update(self._done >> 20, self._total >> 20)
 
     def stop(self) -> None:
         """End the uploads that still run; nobody waits for the rest of an image on Ctrl-C."""
@@ -150,6 +146,16 @@ def _each(
         except BaseException:
             give_up()
             raise
+
+
+def _small(signer: Signs, parcel: Parcel) -> dict[str, bytes]:
+    """The lists of digests and their signatures, by name."""
+    sums = parcel.sums()
+    signatures = {
+        name: signer.detached(sums[signed], armor=armor)
+        for name, (signed, armor) in SIGNATURES.items()
+    }
+    return sums | signatures
 
 
 def _foreign(place: Place, path: str) -> UsageError:
