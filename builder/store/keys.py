@@ -205,6 +205,11 @@ def plain_keys(content: bytes, source: str) -> bytes:
             f"{source} holds a private key", hint="a reader needs gpg --export, the public half"
         )
     blocks = BLOCK.findall(content)
+    if blocks and any(byte >= 0x80 for byte in BLOCK.sub(b"", content)):
+        # Half of the keys would be overlooked.
+        raise UsageError(
+            f"{source} holds keys as text and as bytes", hint="export all of them in one form"
+        )
     try:
         keys = b"".join(_decoded(block) for block in blocks) if blocks else content
     except binascii.Error as error:
@@ -233,7 +238,7 @@ def judge(done: Completed, kind: str, what: str, source: str) -> str:
     texts = 1 if kind == TEXT else 0
     counts = [words.count(word) for word in ("NEWSIG", "GOODSIG", "VALIDSIG", "PLAINTEXT")]
     if done.returncode == 0 and counts == [1, 1, 1, texts] and not FLAWS.keys() & set(words):
-        (_, _, _, _, _, _, _, _, digest, form, primary, *_) = valid[0] if valid else [""] * 11
+        digest, form, primary = valid[0][8:11] if valid else ("", "", "")
         if digest in DIGESTS and form == kind:
             return primary
         flaw = "has a signature of a kind that is not accepted"
