@@ -52,6 +52,9 @@ class Image(Digest):
     """A file that machines are made from."""
 
     format: Text
+    fingerprint: Sha256 | None = None
+    """The sha256 of the build's `metadata` followed by this file, which is how Incus and LXD know
+    the image; null for a format that they do not start from."""
 
 
 class TagEntry(Part):
@@ -81,6 +84,10 @@ class Build(Part):
     """The manifest document."""
     sums: Digest
     """The SHA256SUMS file, which names all files of the build."""
+    metadata: Digest | None = None
+    """The tarball that Incus and LXD read beside an image; null where there is none."""
+    secure_boot: bool = False
+    """Whether it starts where the firmware asks for a signed boot loader."""
     tags: tuple[TagEntry, ...] = ()
     """The names that it was promoted to."""
     unverified: tuple[Text, ...] = ()
