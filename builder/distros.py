@@ -64,7 +64,9 @@ DISTRO_TOKENS = {
 class Release:
     """One release as distro-info describes it; `spellings` are the tokens that mean it.
 
-    `released` is None where no day is known yet.
+    `number` is its version as people write it (13, 24.04), empty for sid. `released` and
+    `end_of_life`, the last day of the distribution's own security support, are None where no day is
+    known yet.
     """
 
     token: str
@@ -72,6 +74,8 @@ class Release:
     title: str
     spellings: tuple[str, ...]
     released: date | None
+    number: str = ""
+    end_of_life: date | None = None
 
 
 @functools.cache
@@ -131,4 +135,6 @@ def _release(distro: Distro, row: Any) -> Release:
         f"{distro.title} {version} ({nickname})",
         spellings=tuple(dict.fromkeys(filter(None, (token, number, row.series)))),
         released=row.release,
+        number=number,
+        end_of_life=row.eol,
     )
