@@ -7,6 +7,7 @@ They are taken out of Debian 12's backports, into a folder of the test; nothing 
 from __future__ import annotations
 
 import functools
+import json
 import ssl
 import threading
 from collections.abc import Iterator
@@ -24,9 +25,10 @@ from builder.archive.pool import DebCache
 from builder.archive.predict import predict
 from builder.models import ExtraSource
 from builder.run import Completed, run
-from builder.store import simplestreams
+from builder.store import keys, simplestreams
 from builder.store.index import Build
 from tests import published
+from tests.integration.signing import key_home
 
 SUITE = "bookworm-backports"
 PACKAGES = ("incus-client", "incus-extra")
@@ -225,3 +227,18 @@ def test_the_client_refuses_another_image(client: Client, store: Path, tmp_path:
         "image", "export", "store:debian/13", str(tmp_path / "downloads"), "--vm", check=False
     )
     assert done.returncode != 0
+
+
+def test_signed_streams_verify(builds: tuple[Build, ...]) -> None:
+    index = published.index(published.series(*builds))
+    with key_home() as home:
+        signer = keys.signer(home.make("store@example.org"))
+        files = dict(simplestreams.streams(index, signer.clearsigned))
+        opened = {
+            path: signer.keyring().opened(content, path)
+            for path, content in files.items()
+            if path.endswith(".sjson")
+        }
+    assert opened["streams/v1/images.sjson"] == files["streams/v1/images.json"]
+    stream = json.loads(opened["streams/v1/index.sjson"])
+    assert stream["index"]["images"]["path"] in opened
