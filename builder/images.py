@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`images.yaml`: which images this project builds for others, in which formats, and when anew.
 
-It holds the policies themselves, too, and where to find security advisories.
+It holds the policies and the channels themselves, too, and where to find security advisories.
 
 After a change of the model: `python -m builder.images > schema/images.schema.json`.
 """
@@ -14,11 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from builder import documents, names
+from builder import channels, documents, names
+from builder.channels import Channel, ChannelName
 from builder.classes.model import FormatName
 from builder.errors import UsageError
 from builder.policy.model import Impacts, Policy
@@ -28,12 +29,12 @@ FILE = "images.yaml"
 PolicyName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")]
 # A file, relative to the folder of images.yaml, or a URL.
 Place = Annotated[str, StringConstraints(pattern=r"^\S[^\n]*$")]
-# Where it is published: kept until its release's end of life, or for some days.
-Channel = Literal["release", "daily"]
 # What holds where a row does not say: a stable release changes for its security, and one that is
 # still made changes every day.
-STABLE: tuple[Channel, PolicyName] = ("release", "security")
-IN_DEVELOPMENT: tuple[Channel, PolicyName] = ("daily", "always")
+STABLE: tuple[ChannelName, PolicyName] = ("release", "security")
+IN_DEVELOPMENT: tuple[ChannelName, PolicyName] = ("daily", "always")
+# Where the file says what a row's word means.
+SECTIONS = {"channel": "channels", "policy": "policies"}
 
 
 class ImageRow(BaseModel):
@@ -47,8 +48,9 @@ class ImageRow(BaseModel):
     """The name for people; the release's title if there is none."""
     formats: Annotated[tuple[FormatName, ...], Field(min_length=1)]
     """The formats that are made, the one for most people first."""
-    channel: Channel | None = None
-    """release or daily; a release that is still being made is daily if nothing is said."""
+    channel: ChannelName | None = None
+    """Where it is published, one of `channels`; release if nothing is said, and daily for a release
+    that is still being made."""
     policy: PolicyName | None = None
     """The policy that says when it is built anew; security if nothing is said, and always for a
     release that is still being made."""
@@ -75,8 +77,12 @@ class ImagesFile(BaseModel):
     EXAMPLES: ClassVar[dict[str, str]] = {
         "images": "- {name: debian-13, formats: [qcow2]}",
         "policies": "security: {summary: Security updates, when: [security]}",
+        "channels": "daily: {summary: Made every day, hide_after: 14d, delete_after: 60d}",
     }
 
+    channels: dict[ChannelName, Channel] = Field(default_factory=lambda: dict(channels.DEFAULTS))
+    """The channels by name, and how long each keeps its builds; release and daily if nothing is
+    said."""
     policies: dict[PolicyName, Policy] = Field(default_factory=dict)
     """The policies by name."""
     impact: Impacts = Field(default_factory=Impacts)
@@ -94,7 +100,7 @@ class Listed:
     name: names.Name
     title: str
     formats: tuple[str, ...]
-    channel: Channel
+    channel: str
     policy: str
 
 
@@ -103,6 +109,7 @@ class Images:
     """All of images.yaml."""
 
     rows: tuple[Listed, ...] = ()
+    channels: Mapping[str, Channel] = field(default_factory=lambda: channels.DEFAULTS)
     policies: Mapping[str, Policy] = field(default_factory=dict)
     impact: Impacts = field(default_factory=Impacts)
     advisories: AdvisoryPlaces = field(default_factory=AdvisoryPlaces)
@@ -136,21 +143,28 @@ def read(project: Path, today: date | None = None) -> Images:
             raise UsageError(
                 f"{path}: {one.name} stands there twice", hint="take one of both rows out"
             )
-        if one.policy not in file.policies:
-            offer = names.did_you_mean(one.policy, file.policies)
-            known = ", ".join(file.policies) or "none"
-            raise UsageError(
-                f"{path}: {one.name} has the policy {one.policy}, which is not there{offer}",
-                hint=f"write it below policies:, or use one of these: {known}",
-            )
+        _check_known("channel", one.channel, file.channels, one.name, path)
+        _check_known("policy", one.policy, file.policies, one.name, path)
         rows[one.name] = one
-    return Images(tuple(rows.values()), file.policies, file.impact, file.advisories)
+    return Images(tuple(rows.values()), file.channels, file.policies, file.impact, file.advisories)
 
 
 def unlisted(name: names.Name, formats: tuple[str, ...], today: date | None = None) -> Listed:
     """An image without a row, as a row with nothing but a name would have it."""
     channel, policy = IN_DEVELOPMENT if names.in_development(name, today) else STABLE
     return Listed(name, names.title(name), formats, channel, policy)
+
+
+def _check_known(
+    what: str, word: str, known: Mapping[str, object], name: names.Name, path: Path
+) -> None:
+    """Raise UsageError unless an image's channel, or its policy, is written in the same file."""
+    if word not in known:
+        offer, listed = names.did_you_mean(word, known), ", ".join(known) or "none"
+        raise UsageError(
+            f"{path}: {name} has the {what} {word}, which is not there{offer}",
+            hint=f"write it below {SECTIONS[what]}:, or use one of these: {listed}",
+        )
 
 
 def _listed(row: ImageRow, path: Path, today: date | None) -> Listed:

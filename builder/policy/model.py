@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import re
-from datetime import timedelta
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from builder.manifest.decision import Impact
+from builder.spans import Span
 
 # What a policy may ask for; `builder.policy.rules` has what each looks at.
 RuleName = Literal[
@@ -23,25 +22,6 @@ RuleName = Literal[
     "point-release",
     "new-month",
     "anything",
-]
-SPAN = re.compile(r"([1-9][0-9]{0,3})([hdw])")
-UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-
-
-def _span(value: Any) -> timedelta:
-    if isinstance(value, timedelta):
-        return value
-    found = SPAN.fullmatch(str(value))
-    if found is None:
-        raise ValueError("a number and a unit are expected: 12h, 30d or 8w")
-    return int(found[1]) * UNITS[found[2]]
-
-
-# "12h", "30d" or "8w" in the file.
-Span = Annotated[
-    timedelta,
-    BeforeValidator(_span),
-    Field(json_schema_extra={"type": "string", "pattern": f"^{SPAN.pattern}$"}),
 ]
 # A source package, or a shell pattern of source packages.
 SourcePattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9*?\[][a-z0-9+.*?\[\]-]*$")]

@@ -14,6 +14,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, NonNegativeInt, PositiveInt, StringConstraints
 
+from builder.channels import ChannelName
 from builder.manifest.parts import (
     API_VERSION,
     FileName,
@@ -31,8 +32,7 @@ NAME: Final = "index.json"
 SIGNED: Final = "index.json.asc"
 SUMS: Final = ("SHA256SUMS", "SHA512SUMS")
 
-# A channel is part of a path; a tag is what follows a series in the name of a promoted build.
-ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+# What follows a series in the name of a promoted build.
 Tag = Annotated[str, StringConstraints(pattern=r"^[0-9a-z][0-9a-z.]{0,31}$")]
 # Public builds are found; hidden ones only by who knows their serial; of removed ones the manifest
 # is left, so that they can be built again.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from builder import classes, images, names
+from builder import channels, classes, images, names
 from builder.disk import formats
 from builder.errors import UsageError
 
@@ -21,6 +21,13 @@ policies:
   security: {summary: Security updates, when: [security]}
   always: {summary: Whatever changed, when: [anything], min_interval: 12h}
   monthly: {summary: Once a month, when: [new-month], max_age: 8w}
+"""
+
+
+CHANNELS = """\
+channels:
+  release: {summary: Finished, keep_until: end-of-life, grace: 30d}
+  nightly: {summary: Every night, hide_after: 2d, delete_after: 1w}
 """
 
 
@@ -80,6 +87,33 @@ def test_spans_are_read(tmp_path: Path) -> None:
         file.policy("secrity")
 
 
+def test_channels_say_how_long(tmp_path: Path) -> None:
+    row = "images:\n- {name: debian-14, formats: [raw], channel: nightly}\n"
+    file = images.read(write(tmp_path, f"{CHANNELS}{POLICIES}{row}"), TODAY)
+    assert file.rows[0].channel == "nightly"
+    assert list(file.channels) == ["release", "nightly"]
+    assert file.channels["nightly"].hide_after == timedelta(days=2)
+    assert file.channels["nightly"].delete_after == timedelta(days=7)
+    assert file.channels["release"].grace == timedelta(days=30)
+    assert [name for name, channel in file.channels.items() if channel.released] == ["release"]
+
+
+def test_a_file_without_channels_has_those_that_rows_have_by_themselves(tmp_path: Path) -> None:
+    file = images.read(write(tmp_path, f"{POLICIES}images: []\n"))
+    assert (
+        {"release", "daily"} == set(file.channels) == set(images.read(tmp_path / "none").channels)
+    )
+
+
+def test_our_channels_are_those_that_are_meant_without_any() -> None:
+    own = images.read(PROJECT).channels
+    assert {"release", "daily", "alpha", "beta", "rc"} == set(own)
+    for name, default in channels.DEFAULTS.items():
+        assert own[name].model_copy(update={"summary": ""}) == default.model_copy(
+            update={"summary": ""}
+        )
+
+
 def test_no_file_is_no_images(tmp_path: Path) -> None:
     assert images.read(tmp_path).rows == ()
 
@@ -101,7 +135,38 @@ def test_no_file_is_no_images(tmp_path: Path) -> None:
             "a number and a unit are expected: 12h, 30d or 8w",
         ),
         ("images: []\nadvisories: {list: x}\n", "no field advisories.list"),
-        ("images:\n- {name: debian-13, formats: [raw], channel: x}\n", "channel is 'x'"),
+        ("images:\n- {name: debian-13, formats: [raw], channel: x/y}\n", "channel is 'x/y'"),
+        (
+            f"{POLICIES}images:\n- {{name: debian-13, formats: [raw], channel: dayly}}\n",
+            "has the channel dayly, which is not there; did you mean daily?",
+        ),
+        (
+            f"{CHANNELS}{POLICIES}images:\n- {{name: debian-14, formats: [raw]}}\n",
+            "debian-14 has the channel daily, which is not there",
+        ),
+        ("images: []\nchannels: {x: {summary: X}}\n", "channels.x: either delete_after or keep"),
+        (
+            "images: []\nchannels: {x: {summary: X, delete_after: 1d, keep_until: end-of-life}}\n",
+            "channels.x: either delete_after or keep_until is needed, and not both",
+        ),
+        (
+            "images: []\nchannels: {x: {summary: X, delete_after: 1d, grace: 1d}}\n",
+            "channels.x: grace needs keep_until",
+        ),
+        (
+            "images: []\nchannels: {x: {summary: X, hide_after: 1d, keep_until: end-of-life}}\n",
+            "channels.x: hide_after needs delete_after",
+        ),
+        (
+            "images: []\nchannels: {x: {summary: X, hide_after: 8d, delete_after: 1w}}\n",
+            "channels.x: hide_after must not be longer than delete_after",
+        ),
+        (
+            "images: []\nchannels: {x: {summary: X, delete_after: never}}\n",
+            "channels.x.delete_after: a number and a unit are expected",
+        ),
+        ("images: []\nchannels: {latest: {summary: X, delete_after: 1d}}\n", "called latest"),
+        ("images: []\nchannels: {../x: {summary: X, delete_after: 1d}}\n", "../x"),
         ("images:\n- {name: debian-13-20261120, formats: [raw]}\n", "is one build"),
         ("images:\n- {name: debain-13, formats: [raw]}\n", "debain"),
         (
