@@ -64,9 +64,10 @@ DISTRO_TOKENS = {
 class Release:
     """One release as distro-info describes it; `spellings` are the tokens that mean it.
 
-    `number` is its version as people write it (13, 24.04), empty for sid. `released` and
-    `end_of_life`, the last day of the distribution's own security support, are None where no day is
-    known yet.
+    `number` is its version as people write it (13, 24.04), empty for sid. Days that are not known
+    yet are None: `released`; `end_of_life`, the last one of the distribution's own security
+    support; and `ends`, the last one of security updates that everybody gets: long-term support is
+    counted, and what is sold is not.
     """
 
     token: str
@@ -76,6 +77,7 @@ class Release:
     released: date | None
     number: str = ""
     end_of_life: date | None = None
+    ends: date | None = None
 
 
 @functools.cache
@@ -89,6 +91,22 @@ def releases(distro: Distro) -> dict[str, Release]:
     rows = _distro_info(distro.data).get_all("object")
     found = (_release(distro, row) for row in rows if row.series not in NO_RELEASE)
     return {release.token: release for release in found}
+
+
+def end_of_life(distro: str, release: str) -> date | None:
+    """The last day of a release, by both tokens; None if it has no such day yet.
+
+    Raises UsageError where distro-info does not know the release: nobody knows its end.
+    """
+    known = DISTROS.get(distro)
+    found = releases(known).get(release) if known else None
+    if found is None:
+        raise UsageError(
+            f"nobody knows the end of life of {distro} {release}: distro-info has no such release",
+            hint="upgrade the package distro-info-data; where it has no data about a distribution,"
+            " use a channel with delete_after",
+        )
+    return found.ends
 
 
 def suite_codename(suite: str, today: date | None = None) -> str:
@@ -137,4 +155,5 @@ def _release(distro: Distro, row: Any) -> Release:
         released=row.release,
         number=number,
         end_of_life=row.eol,
+        ends=row.eol_lts or row.eol,
     )
