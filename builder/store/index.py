@@ -10,6 +10,7 @@ schema/store-index.schema.json`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, NonNegativeInt, PositiveInt, StringConstraints
@@ -133,3 +134,17 @@ def folder(series: str, build: Build) -> str:
     """
     between = "" if build.channel == "release" else f"{build.channel}/"
     return f"{series}/{between}{build.serial}"
+
+
+def changed(index: StoreIndex, change: Callable[[str, Build], Build]) -> StoreIndex:
+    """The index in which each build is what `change` makes of it, given the name of its series."""
+    return index.model_copy(
+        update={
+            "series": tuple(
+                entry.model_copy(
+                    update={"builds": tuple(change(entry.name, build) for build in entry.builds)}
+                )
+                for entry in index.series
+            )
+        }
+    )

@@ -18,7 +18,7 @@ from builder import names
 from builder.channels import Channel
 from builder.errors import InfrastructureError, UsageError
 from builder.spans import in_words
-from builder.store.index import SUMS, Build, SeriesEntry, State, StoreIndex
+from builder.store.index import SUMS, Build, SeriesEntry, State, StoreIndex, changed
 
 Action = Literal["keep", "hide", "remove"]
 # The last day of a series' release, None if it has none yet; an error where nobody knows.
@@ -60,21 +60,13 @@ def applied(index: StoreIndex, steps: Iterable[Step]) -> StoreIndex:
         for step in steps
         if step.action in STATES
     }
-    return index.model_copy(
-        update={
-            "series": tuple(
-                entry.model_copy(
-                    update={
-                        "builds": tuple(
-                            _changed(build, states.get((entry.name, build.channel, build.serial)))
-                            for build in entry.builds
-                        )
-                    }
-                )
-                for entry in index.series
-            )
-        }
-    )
+
+    def change(series: str, build: Build) -> Build:
+        state = states.get((series, build.channel, build.serial), build.state)
+        images = () if state == "removed" else build.images
+        return build.model_copy(update={"state": state, "images": images})
+
+    return changed(index, change)
 
 
 def leftovers(build: Build, present: Iterable[str]) -> tuple[str, ...]:
@@ -85,13 +77,6 @@ def leftovers(build: Build, present: Iterable[str]) -> tuple[str, ...]:
     stays = {build.manifest.name}
     stays |= {f"{name}{suffix}" for name in (build.sums.name, *SUMS) for suffix in SIGNATURES}
     return tuple(sorted(set(present) - stays))
-
-
-def _changed(build: Build, state: State | None) -> Build:
-    if state is None:
-        return build
-    images = () if state == "removed" else build.images
-    return build.model_copy(update={"state": state, "images": images})
 
 
 def _check_times(index: StoreIndex, now: datetime) -> None:
