@@ -44,9 +44,7 @@ def check(url: str, what: str) -> None:
         raise UsageError(
             f"the URL of {host} has a login in it", hint="put it into ~/.netrc, and out of the URL"
         )
-    if not host or (
-        parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host))
-    ):
+    if not host or (parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host))):
         raise UsageError(f"{url} is no https URL", hint=f"{what} from a file or by https")
 
 
@@ -67,7 +65,8 @@ def reason(error: Exception) -> str:
     return next(words for kind, words in REASONS if isinstance(error, kind))
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine itself, so that nobody else can listen to what is sent."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
