@@ -18,7 +18,8 @@ from builder.manifest.model import SourceCommit
 from builder.store.index import Build, SeriesEntry, StoreIndex, TagEntry, changed
 from builder.store.tags import TagRow
 
-Outcome = Literal["there", "create", "refused"]
+# What a row is about: it is so already, it is (to be) made so, it may not be, or it did not work.
+Outcome = Literal["there", "create", "refused", "failed"]
 # The commits in the manifest of a build of a series.
 CommitsOf = Callable[[str, Build], Sequence[SourceCommit]]
 # As much of a commit as a person needs to see.
