@@ -8,7 +8,7 @@ import dataclasses
 import json
 import sys
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,16 @@ def wrapped(words: Iterable[str]) -> str:
     return textwrap.fill(
         " ".join(words), 96, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
     )
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines with columns as wide as what is in them; the last one is not filled up."""
+    cells = [headings, *rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(f"{cell:<{wide}}" for cell, wide in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
 
 
 def print_json(answer: Any) -> None:

@@ -153,11 +153,14 @@ def _by_release(
 ) -> tuple[Action, str]:
     if ends is None:
         return "keep", "its release has no end of life yet"
+    release = f"{entry.distro} {entry.release}"
     grace = channel.grace or timedelta()
-    after = f", and {in_words(grace)}" if grace else ""
-    if today <= ends + grace:
-        return "keep", f"until {ends + grace}: end of life of {entry.release} on {ends}{after}"
-    return "remove", f"{entry.distro} {entry.release} reached its end of life on {ends}{after}"
+    last = ends + grace
+    if today <= last:
+        more = f", and {in_words(grace)}" if grace else ""
+        return "keep", f"until {last}: {release} ends on {ends}{more}"
+    more = f", more than {in_words(grace)} ago" if grace else ""
+    return "remove", f"{release} ended on {ends}{more}"
 
 
 def _by_age(build: Build, channel: Channel, now: datetime) -> tuple[Action, str]:

@@ -11,6 +11,8 @@ from builder import names
 from builder.store.index import Build, Digest, Image, SeriesEntry, State, StoreIndex, TagEntry
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+# Bytes of each image.
+SIZE = 311_230_464
 STATES: tuple[State, ...] = ("public", "hidden", "removed")
 
 
@@ -30,7 +32,7 @@ def build(series: str, text: str) -> Build:
     name = f"{series}-{serial}"
     day = datetime.strptime(f"{serial[:8]} 12 +0000", "%Y%m%d %H %z")
     disk = Image(
-        name=f"{name}.qcow2", size=1 << 20, sha256=sha256(values.get("disk", name)), format="qcow2"
+        name=f"{name}.qcow2", size=SIZE, sha256=sha256(values.get("disk", name)), format="qcow2"
     )
     return Build(
         serial=serial,

@@ -113,13 +113,13 @@ def test_what_happens_to_the_first_build(builds: list[str], now: str, expected: 
             ["release 20251018", "release 20251019"],
             "2026-01-01T00:00",
             ENDS,
-            "until 2026-10-30: end of life of 13 on 2026-08-01, and 90 days",
+            "until 2026-10-30: debian 13 ends on 2026-08-01, and 90 days",
         ),
         (
             ["release 20251018", "release 20251019"],
             "2027-01-01T00:00",
             ENDS,
-            "debian 13 reached its end of life on 2026-08-01, and 90 days",
+            "debian 13 ended on 2026-08-01, more than 90 days ago",
         ),
         (
             ["release 20251018", "release 20251019"],

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the verbs that change a store share: which store, and who signs it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from builder import paths
+from builder.errors import UsageError
+from builder.store import keys
+from builder.store.memory import Memory
+from builder.store.open import open_place
+from builder.store.writing import Publisher
+
+
+def add_store(parser: argparse.ArgumentParser, *, needed: bool) -> None:
+    """`--store`, `--key` and `--keyring`."""
+    parser.add_argument("--store", metavar="URL|DIR", required=needed, help="the store")
+    parser.add_argument(
+        "--key",
+        metavar="FINGERPRINT",
+        help=f"the OpenPGP key that signs its index (default: ${keys.KEY_VARIABLE})",
+    )
+    parser.add_argument(
+        "--keyring",
+        type=Path,
+        metavar="FILE",
+        help="the public keys that its index may be signed with (default: that key)",
+    )
+
+
+def add_dry_run(parser: argparse.ArgumentParser) -> None:
+    """`--dry-run`."""
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="change nothing, and say what would be done; with --keyring, no key is needed",
+    )
+
+
+class _NoKey:
+    """In the place of a key where nothing is to be signed."""
+
+    def detached(self, content: bytes, *, armor: bool = True) -> bytes:  # noqa: ARG002
+        raise UsageError("no key is given", hint="give one with --key")
+
+    def clearsigned(self, text: bytes) -> bytes:
+        return self.detached(text)
+
+    def keyring(self) -> keys.Verifies:
+        raise UsageError("no key is given", hint="give one with --key, or --keyring")
+
+
+def publisher(arguments: argparse.Namespace) -> Publisher:
+    """Who changes the store that was asked for."""
+    reads_only = arguments.dry_run and arguments.keyring and not arguments.key
+    signer: keys.Signs = _NoKey() if reads_only else keys.signer(arguments.key)
+    return Publisher(
+        open_place(arguments.store),
+        signer,
+        keys.read_keyring(arguments.keyring) if arguments.keyring else signer.keyring(),
+        Memory(paths.cache().stores),
+    )
