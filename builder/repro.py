@@ -16,6 +16,8 @@ from builder.manifest import document
 from builder.manifest.model import Manifest
 
 RAW = "raw"
+# As much of a digest as a person needs to see.
+SHORT = 12
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,23 @@ def package_changes(first: Manifest, second: Manifest) -> tuple[str, ...]:
         f"{name}: {one.get(name, 'absent')} / {two.get(name, 'absent')}"
         for name in sorted(one.keys() | two.keys())
         if one.get(name) != two.get(name)
+    )
+
+
+def input_changes(first: Manifest, second: Manifest) -> tuple[str, ...]:
+    """What went into two builds and was not the same, beside the packages."""
+    sides = [
+        {
+            "fai-forge": build.tool_version,
+            "config space": build.config_space.digest[:SHORT],
+            "tools tree": build.tools_tree.digest[:SHORT],
+        }
+        for build in (first.build, second.build)
+    ]
+    return tuple(
+        f"{what}: {one} / {sides[1][what]}"
+        for what, one in sides[0].items()
+        if one != sides[1][what]
     )
 
 

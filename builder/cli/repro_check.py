@@ -7,6 +7,7 @@ import argparse
 import shlex
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -51,17 +52,17 @@ def _call(arguments: argparse.Namespace) -> int:
     name = names.parse(arguments.name).series
     if arguments.list_differences:
         return _list_differences(str(name), arguments)
-    with tempfile.TemporaryDirectory(prefix="fai-forge-repro-", dir=_roomy()) as folder:
+    with tempfile.TemporaryDirectory(prefix="fai-forge-repro-", dir=roomy()) as folder:
         if arguments.against:
             first = _given(str(name), arguments.against)
         else:
-            first = _build(arguments, name, Path(folder, "first"), "memory", None)
+            first = build_again(arguments, name, Path(folder, "first"), "memory", None)
         known = document.load(first.manifest)
-        second = _build(arguments, name, Path(folder, "elsewhere", "second"), "disk", known)
+        second = build_again(arguments, name, Path(folder, "elsewhere", "second"), "disk", known)
         return _report(arguments, first, second)
 
 
-def _roomy() -> Path:
+def roomy() -> Path:
     """Where two raw disks fit: the cache's file system, never a /tmp in memory."""
     root = paths.cache().root
     root.mkdir(parents=True, exist_ok=True)
@@ -77,7 +78,7 @@ def _given(name: str, folder: Path) -> Built:
     return built
 
 
-def _build(
+def build_again(
     arguments: argparse.Namespace,
     name: names.Name,
     out: Path,
@@ -118,10 +119,7 @@ def _report(arguments: argparse.Namespace, first: Built, second: Built) -> int:
         }
         common.print_json(answer)
     else:
-        for each in verdicts:
-            print(f"{'same  ' if each.same else 'DIFFER'}  {each.first}  {each.name}")
-            if not each.same:
-                print(f"        {each.second}")
+        show(verdicts)
     if same:
         return 0
     for line in changes:
@@ -135,6 +133,14 @@ def _report(arguments: argparse.Namespace, first: Built, second: Built) -> int:
         if changes
         else "find what wrote the files listed above, and make it independent of time and order",
     )
+
+
+def show(verdicts: Iterable[repro.FileVerdict]) -> None:
+    """Print which files are the same, and both digests of the others."""
+    for each in verdicts:
+        print(f"{'same  ' if each.same else 'DIFFER'}  {each.first}  {each.name}")
+        if not each.same:
+            print(f"        {each.second}")
 
 
 def _list_differences(name: str, arguments: argparse.Namespace) -> int:

@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 
 from builder.errors import UsageError
-from builder.manifest.model import File, Manifest, Package
-from builder.repro import compare, package_changes
+from builder.manifest.model import Build, ConfigSpace, File, Manifest, Package, ToolsTree
+from builder.repro import compare, input_changes, package_changes
 
 
 def manifest(files: dict[str, str], packages: dict[str, str] | None = None) -> Manifest:
@@ -47,3 +47,22 @@ def test_what_the_package_sets_differ_in() -> None:
         "vim:amd64: absent / 4",
     )
     assert package_changes(first, first) == ()
+
+
+def test_what_else_went_in_differs() -> None:
+    def of(version: str, space: str, tools: str) -> Manifest:
+        return Manifest.model_construct(
+            build=Build.model_construct(
+                tool_version=version,
+                config_space=ConfigSpace.model_construct(digest=space * 64),
+                tools_tree=ToolsTree.model_construct(digest=tools * 64),
+            )
+        )
+
+    first = of("1.0", "a", "b")
+    assert input_changes(first, first) == ()
+    assert input_changes(first, of("1.1", "c", "b")) == (
+        "fai-forge: 1.0 / 1.1",
+        "config space: aaaaaaaaaaaa / cccccccccccc",
+    )
+    assert input_changes(first, of("1.0", "a", "d")) == ("tools tree: bbbbbbbbbbbb / dddddddddddd",)
