@@ -13,12 +13,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from builder import images, names, paths
 from builder.builds import Built
+from builder.channels import ChannelName
 from builder.cli import common
 from builder.cli.progress import progress
 from builder.errors import UsageError
 from builder.progress import Progress
 from builder.store import companions, gathering, keys, writing
-from builder.store.index import ChannelName, StoreIndex
+from builder.store.index import StoreIndex
 from builder.store.memory import Memory
 from builder.store.open import open_place
 from builder.store.publishing import Published, publish

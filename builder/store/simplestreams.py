@@ -17,11 +17,12 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from builder.channels import ChannelName
 from builder.distros import DISTROS, releases
 from builder.manifest.parts import Sha256
 from builder.names import serial_key
 from builder.store.incus_metadata import ROOTS, Root, terms
-from builder.store.index import Build, ChannelName, Digest, Image, SeriesEntry, StoreIndex, folder
+from builder.store.index import Build, Digest, Image, SeriesEntry, StoreIndex, folder
 
 FOLDER: Final = "streams/v1"
 CONTENT_ID: Final = "images"

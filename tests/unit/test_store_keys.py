@@ -43,7 +43,8 @@ def test_a_key_is_named_by_its_whole_fingerprint(monkeypatch: pytest.MonkeyPatch
         b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n-----END PGP PUBLIC KEY BLOCK-----\n",
         b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nm*DE\n-----END PGP PUBLIC KEY BLOCK-----\n",
         b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDME\n",
-        b"\x98\x33\x04-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDME\n-----END PGP PUBLIC KEY BLOCK-----\n",
+        b"\x98\x33\x04-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDME\n"
+        b"-----END PGP PUBLIC KEY BLOCK-----\n",
         b"-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nmDME\n-----END PGP PRIVATE KEY BLOCK-----\n",
     ],
 )
