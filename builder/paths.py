@@ -67,6 +67,11 @@ class Cache:
         return self.root / "stores"
 
     @property
+    def documents(self) -> Path:
+        """Manifests and lists of digests of stores, by their sha256."""
+        return self.root / "documents"
+
+    @property
     def work(self) -> Path:
         """Workspaces of builds that are put together on disk."""
         return self.root / "work"

@@ -20,7 +20,7 @@ from builder.planning.explain import Explainer
 from builder.planning.plan import plan
 from builder.planning.prospect import Ground
 from builder.planning.published import FolderStore, open_store
-from builder.planning.record import Record
+from builder.planning.record import RECORDS, Record
 from builder.policy.phrases import summary
 from builder.store.memory import Memory
 
@@ -42,7 +42,6 @@ NOTHING, UNKNOWN = 5, 6
 HEADINGS = ("IMAGE", "PUBLISHED", "AGE", "DECISION", "WHY")
 # No column of reasons is narrower, however narrow the terminal.
 SHORTEST_WHY = 20
-RECORDS = "decisions"
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,14 +14,16 @@ from pydantic import TypeAdapter, ValidationError
 from builder import images, names, paths
 from builder.builds import Built
 from builder.channels import ChannelName
-from builder.cli import common
+from builder.cli import common, stores
 from builder.cli.progress import progress
 from builder.errors import UsageError
+from builder.manifest import document
+from builder.manifest.changelog import ImageChangelog
+from builder.manifest.changes import Side, changelog
+from builder.planning.explain import Explainer
 from builder.progress import Progress
-from builder.store import companions, gathering, keys, writing
+from builder.store import companions, gathering, keys, reading, writing
 from builder.store.index import StoreIndex
-from builder.store.memory import Memory
-from builder.store.open import open_place
 from builder.store.publishing import Published, publish
 from builder.store.selection import select
 from builder.store.writing import Publisher
@@ -93,7 +95,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _call(arguments: argparse.Namespace) -> int:
     _check(arguments)
-    publisher = _publisher(arguments)
+    publisher = stores.publisher(arguments, arguments.to, timedelta(days=arguments.valid_days))
     now = datetime.now(UTC).replace(microsecond=0)
     if arguments.refresh:
         _print_refreshed(writing.refresh(publisher, now), publisher, arguments)
@@ -105,7 +107,7 @@ def _call(arguments: argparse.Namespace) -> int:
         channel = arguments.channel or rows.row(names.parse(built.name)).channel
         shown = progress(quiet=False)
         try:
-            done = _publish(publisher, built, channel, now, shown, arguments.force_unverified)
+            done = _publish(publisher, built, channel, now, shown, rows, arguments.force_unverified)
         finally:
             shown.finish()
         answers.append(_answer(built, done, publisher))
@@ -135,29 +137,37 @@ def _check(arguments: argparse.Namespace) -> None:
         ) from error
 
 
-def _publisher(arguments: argparse.Namespace) -> Publisher:
-    signer = keys.signer(arguments.key)
-    return Publisher(
-        open_place(arguments.to),
-        signer,
-        keys.read_keyring(arguments.keyring) if arguments.keyring else signer.keyring(),
-        Memory(paths.cache().stores),
-        timedelta(days=arguments.valid_days),
-    )
-
-
 def _publish(
     publisher: Publisher,
     built: Built,
     channel: str,
     now: datetime,
     shown: Progress,
+    rows: images.Images,
     unverified: bool,
 ) -> Published:
     with tempfile.TemporaryDirectory(prefix="fai-forge-") as folder:
         shown.stage(f"Reading {built}")
-        parcel = gathering.gather(built, companions.make(built, Path(folder)))
+        made = companions.make(built, Path(folder), _changelog(publisher, built, rows))
+        parcel = gathering.gather(built, made)
         return publish(publisher, parcel, channel, now, shown, unverified=unverified)
+
+
+def _changelog(publisher: Publisher, built: Built, rows: images.Images) -> ImageChangelog | None:
+    """What changed since the build that was published before; None for the first one."""
+    index = publisher.current()
+    entry = reading.series(index, built.name) if index else None
+    before = reading.newest(entry, below=built.serial) if entry else None
+    if before is None:
+        return None
+    new = document.load(built.manifest)
+    explainer = Explainer(rows.advisories, paths.project_root(), paths.cache().advisories)
+    return changelog(
+        Side.of(reading.manifest(publisher.place, built.name, before)),
+        Side.of(new),
+        impact=rows.impact.of,
+        fixes=explainer.fixes(new.codename),
+    )
 
 
 def _answer(built: Built, done: Published, publisher: Publisher) -> dict[str, Any]:

@@ -4,14 +4,20 @@
 from __future__ import annotations
 
 import argparse
+from collections import deque
+from datetime import timedelta
 from pathlib import Path
 
-from builder import paths
+from builder import images, paths
+from builder.cli import common
 from builder.errors import UsageError
+from builder.planning.record import RECORDS, Record
 from builder.store import keys
+from builder.store.derived import Derived
+from builder.store.finder.facts import Why
 from builder.store.memory import Memory
 from builder.store.open import open_place
-from builder.store.writing import Publisher
+from builder.store.writing import VALID, Publisher
 
 
 def add_store(parser: argparse.ArgumentParser, *, needed: bool) -> None:
@@ -52,13 +58,33 @@ class _NoKey:
         raise UsageError("no key is given", hint="give one with --key, or --keyring")
 
 
-def publisher(arguments: argparse.Namespace) -> Publisher:
-    """Who changes the store that was asked for."""
-    reads_only = arguments.dry_run and arguments.keyring and not arguments.key
+def publisher(
+    arguments: argparse.Namespace, url: str | None = None, valid: timedelta = VALID
+) -> Publisher:
+    """Who changes the store that was asked for; what follows from its index is written, too."""
+    reads_only = getattr(arguments, "dry_run", False) and arguments.keyring and not arguments.key
     signer: keys.Signs = _NoKey() if reads_only else keys.signer(arguments.key)
+    place = open_place(url or arguments.store)
+    project = paths.project_root()
     return Publisher(
-        open_place(arguments.store),
+        place,
         signer,
         keys.read_keyring(arguments.keyring) if arguments.keyring else signer.keyring(),
         Memory(paths.cache().stores),
+        valid,
+        Derived(
+            place, signer, paths.cache().documents, _policies(project), _decisions(arguments)
+        ).write,
     )
+
+
+def _policies(project: Path) -> dict[str, str]:
+    """The policy of each image of images.yaml."""
+    return {str(row.name): row.policy for row in images.read(project).rows}
+
+
+def _decisions(arguments: argparse.Namespace) -> dict[str, Why]:
+    """The last decision about each image that `fai-forge plan` kept in OUT."""
+    record = Record(getattr(arguments, "out", common.DEFAULT_OUT).absolute() / RECORDS)
+    last = {name: deque(record.of(name), 1) for name in record.names()}
+    return {name: Why.of(decision) for name, kept in last.items() for decision in kept}

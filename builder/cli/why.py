@@ -11,10 +11,10 @@ from pathlib import Path
 
 from builder import names
 from builder.cli import common
-from builder.cli.plan import RECORDS, dumped, explained
+from builder.cli.plan import dumped, explained
 from builder.errors import UsageError
 from builder.manifest.decision import Decision
-from builder.planning.record import Record
+from builder.planning.record import RECORDS, Record
 from builder.policy.phrases import summary
 
 DESCRIPTION = """\

@@ -18,6 +18,8 @@ from builder.errors import InfrastructureError, UsageError
 from builder.manifest.decision import Decision
 
 SUFFIX = ".jsonl"
+# Where they are kept below a folder of builds or a store, if nothing is said.
+RECORDS = "decisions"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,10 @@ class Record:
                 # The last one may still be written.
                 if line.endswith("\n"):
                     yield _decision(line, f"{path}, line {number}")
+
+    def names(self) -> list[str]:
+        """The images about which there are decisions."""
+        return sorted(path.stem for path in self.folder.glob(f"*{SUFFIX}"))
 
     def _file(self, name: str) -> Path:
         return self.folder / f"{name}{SUFFIX}"

@@ -19,6 +19,7 @@ from builder.errors import CheckError, UsageError
 from builder.manifest import document
 from builder.manifest.model import Manifest, Verdict
 from builder.manifest.parts import FileName
+from builder.store.incus_metadata import ROOTS, SUFFIX, fingerprint
 from builder.store.index import SUMS, Digest, Image
 
 FILE_NAME: Final = TypeAdapter(FileName)
@@ -57,10 +58,27 @@ class Parcel:
     document: LocalFile
     files: tuple[LocalFile, ...]
 
+    @property
+    def metadata(self) -> LocalFile | None:
+        """The tarball that Incus and LXD read, if there is one."""
+        return next((file for file in self.files if file.name.endswith(SUFFIX)), None)
+
     def images(self) -> tuple[Image, ...]:
-        """The images as the index names them."""
+        """The images as the index names them; those that Incus and LXD take are read once more."""
+        metadata = self.metadata.path.read_bytes() if self.metadata else None
+        paths = {file.name: file.path for file in self.files}
         return tuple(
-            Image(name=each.name, size=each.size, sha256=each.sha256, format=each.format)
+            Image(
+                name=each.name,
+                size=each.size,
+                sha256=each.sha256,
+                format=each.format,
+                fingerprint=(
+                    fingerprint(metadata, paths[each.name])
+                    if metadata is not None and each.format in ROOTS
+                    else None
+                ),
+            )
             for each in self.manifest.files
         )
 

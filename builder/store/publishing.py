@@ -16,7 +16,8 @@ from builder import names
 from builder.errors import CheckError, UsageError
 from builder.progress import Progress
 from builder.store import gathering, reading
-from builder.store.gathering import Parcel
+from builder.store.gathering import LocalFile, Parcel
+from builder.store.incus_metadata import starts_signed
 from builder.store.index import SUMS, Build, Digest, SeriesEntry, StoreIndex, folder
 from builder.store.place import Place
 from builder.store.staging import bring
@@ -72,16 +73,22 @@ def publish(
 
 
 def _build(parcel: Parcel, channel: str, now: datetime, doubts: Sequence[str]) -> Build:
-    document = parcel.document
+    document, metadata = parcel.document, parcel.metadata
     return Build(
         serial=parcel.manifest.serial,
         channel=channel,
         published=now,
         images=parcel.images(),
-        manifest=Digest(name=document.name, size=document.size, sha256=document.sha256),
+        manifest=_digest(document),
         sums=gathering.digest_of(SUMS[0], parcel.sums()[SUMS[0]]),
+        metadata=_digest(metadata) if metadata else None,
+        secure_boot=starts_signed(parcel.manifest),
         unverified=tuple(doubts),
     )
+
+
+def _digest(file: LocalFile) -> Digest:
+    return Digest(name=file.name, size=file.size, sha256=file.sha256)
 
 
 def _there(entry: SeriesEntry | None, build: Build) -> Build | None:

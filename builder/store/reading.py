@@ -98,12 +98,16 @@ def series(index: StoreIndex, name: str) -> SeriesEntry | None:
     return next((entry for entry in index.series if entry.name == name), None)
 
 
-def newest(entry: SeriesEntry, channel: str | None = None) -> Build | None:
-    """The newest public build of a series, in one channel or in any."""
+def newest(
+    entry: SeriesEntry, channel: str | None = None, *, below: str | None = None
+) -> Build | None:
+    """The newest public build of a series, in one channel or in any, `below` a serial or at all."""
     found = [
         build
         for build in entry.builds
-        if build.state == "public" and channel in (None, build.channel)
+        if build.state == "public"
+        and channel in (None, build.channel)
+        and (below is None or names.serial_key(build.serial) < names.serial_key(below))
     ]
     return max(found, key=lambda build: names.serial_key(build.serial), default=None)
 
@@ -111,10 +115,15 @@ def newest(entry: SeriesEntry, channel: str | None = None) -> Build | None:
 def manifest(place: Readable, name: str, build: Build) -> Manifest:
     """The manifest of a build, verified by the index, and of that build."""
     path = f"{folder(name, build)}/{build.manifest.name}"
-    found = document.parse(_text(place, path, build.manifest), path)
+    return parse_manifest(_text(place, path, build.manifest), name, build, f"{path} of {place.url}")
+
+
+def parse_manifest(text: str, name: str, build: Build, where: str) -> Manifest:
+    """The manifest in a text that the index vouches for, if it is that of the build."""
+    found = document.parse(text, where)
     if (found.name, found.serial) != (name, build.serial):
         raise InfrastructureError(
-            f"{path} of {place.url} is the manifest of {found.name}-{found.serial}",
+            f"{where} is the manifest of {found.name}-{found.serial}",
             hint="whoever published it made a mistake; do not use this build",
         )
     return found

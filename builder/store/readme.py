@@ -41,6 +41,8 @@ PURPOSES: Mapping[str, str] = {
     ".spdx.json": "software bill of materials, SPDX",
     ".cdx.json": "software bill of materials, CycloneDX",
     ".decision.json": "why it was built",
+    ".changelog.md": "what changed since the last published build",
+    ".changelog.json": "the same for programs",
     ".incus.tar.xz": "what Incus and LXD read beside the image",
     ".fai.log.gz": "FAI's log of the build",
     ".report.html": "what the checks and the boots found",

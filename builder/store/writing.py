@@ -9,7 +9,7 @@ written afterwards: whoever was killed in between, or comes next, completes that
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -33,7 +33,7 @@ class Publisher:
     """Who changes a store, under the place's lock.
 
     `trusted` verifies the index that is there, and must verify ours; `valid` is for how long a new
-    index is.
+    index is. `follow` writes what follows from an index beyond its own files.
     """
 
     place: Place
@@ -41,6 +41,7 @@ class Publisher:
     trusted: Verifies
     memory: Memory
     valid: timedelta = VALID
+    follow: Callable[[StoreIndex], None] = lambda _: None
 
     def current(self) -> StoreIndex | None:
         """The index that is there, also an expired one; None in a new store."""
@@ -79,6 +80,7 @@ class Publisher:
                 self._put(path, line.encode(), LARGEST_LATEST)
             elif self.place.size(path) is not None:
                 self.place.remove(path)
+        self.follow(index)
 
     def _put(self, path: str, content: bytes, largest: int) -> None:
         try:

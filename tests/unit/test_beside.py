@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -231,16 +230,3 @@ def test_beside_a_format_that_incus_does_not_take(tmp_path: Path) -> None:
         f"{BUILD}.report.html",
         "README.md",
     ]
-    (image,) = beside.index_images(manifest, tmp_path)
-    assert image.fingerprint is None
-
-
-def test_images_of_the_index(tmp_path: Path) -> None:
-    manifest = published.manifest(files=built(tmp_path, "qcow2", "raw.xz"))
-    disk, raw = beside.index_images(manifest, tmp_path)
-    metadata = beside.incus_tarball(manifest)
-    assert metadata is not None
-    content = (tmp_path / disk.name).read_bytes()
-    assert disk.sha256 == hashlib.sha256(content).hexdigest()
-    assert disk.fingerprint == hashlib.sha256(metadata + content).hexdigest()
-    assert raw.fingerprint is None

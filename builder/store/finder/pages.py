@@ -70,6 +70,16 @@ def _render(template: str, up: str, facts: StoreFacts, page: object) -> bytes:
     return text.encode("utf-8")
 
 
+@functools.cache
+def look() -> str:
+    """The digest of all that decides how pages look."""
+    digest = hashlib.sha256()
+    for path in sorted(HERE.rglob("*.*")):
+        if path.suffix != ".pyc":
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 def _versioned(name: str, up: str) -> str:
     """The link of an asset: a browser must not pair a new page with an old copy of it."""
     return f"{link(name, up)}?{_digest(name)}"
