@@ -29,23 +29,23 @@ REASONS: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
-def check(url: str, what: str) -> None:
+def check(url: str, hint: str) -> None:
     """Raise UsageError unless it is an https URL without a password; loopback may be http.
 
-    `what` is read from there, and is named in the hint.
+    `hint` is what to do about another URL.
     """
     try:
         parts = urlsplit(url)
         host, secret = parts.hostname or "", parts.username is not None
     except ValueError:
-        raise UsageError(f"{url} is no URL", hint="give a file, or an https URL") from None
+        raise UsageError(f"{url} is no URL", hint=hint) from None
     if secret:
         # Without the URL, which goes into logs.
         raise UsageError(
             f"the URL of {host} has a login in it", hint="put it into ~/.netrc, and out of the URL"
         )
     if not host or (parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host))):
-        raise UsageError(f"{url} is no https URL", hint=f"{what} from a file or by https")
+        raise UsageError(f"{url} is no https URL", hint=hint)
 
 
 def session(url: str) -> requests.Session:

@@ -65,7 +65,7 @@ class _Kept:
 
 def check(url: str) -> None:
     """Raise UsageError unless it is an https URL without a password; loopback may be http."""
-    web.check(url, "security data is read")
+    web.check(url, "security data is read from a file or by https")
 
 
 def fetch(url: str, kept: Path, parse: Callable[[bytes], T]) -> T:

@@ -68,8 +68,7 @@ def content(place: Readable, path: str, wanted: Digest) -> bytes:
 
 def small(place: Readable, path: str, largest: int) -> bytes:
     """All bytes of a file that has at most `largest`; FileNotFoundError where there is none."""
-    with _remote(place, path), place.open(path) as source:
-        return b"".join(_pieces(place, path, source, largest))
+    return b"".join(_pieces(place, path, 0, largest))
 
 
 def _complete(
@@ -79,12 +78,11 @@ def _complete(
     digest, size = _read(file, wanted.size)
     on_bytes(size)
     try:
-        with _remote(place, path), place.open(path, size) as source:
-            for piece in _pieces(place, path, source, wanted.size - size):
-                file.write(piece)
-                digest.update(piece)
-                size += len(piece)
-                on_bytes(len(piece))
+        for piece in _pieces(place, path, size, wanted.size - size):
+            file.write(piece)
+            digest.update(piece)
+            size += len(piece)
+            on_bytes(len(piece))
     except FileNotFoundError as error:
         raise _absent(place, path) from error
     if size < wanted.size:
@@ -96,23 +94,27 @@ def _complete(
         raise _another(place, path)
 
 
-def _pieces(place: Readable, path: str, source: IO[bytes], largest: int) -> Iterator[bytes]:
-    """The content of a file, piece by piece; WrongContent if it has more than `largest` bytes."""
+def _pieces(place: Readable, path: str, offset: int, largest: int) -> Iterator[bytes]:
+    """The content of a file from an offset on; WrongContent if that is more than `largest` bytes.
+
+    FileNotFoundError where there is none.
+    """
     began, size = time.monotonic(), 0
-    # One byte more than there may be, to see whether there is more.
-    while piece := source.read(min(PIECE, largest - size + 1)):
-        size += len(piece)
-        if size > largest:
-            raise WrongContent(
-                f"{path} of {place.url} is larger than it may be ({largest} bytes)", hint=AGAIN
-            )
-        yield piece
-        spent = time.monotonic() - began
-        if spent > GRACE and size < spent * SLOWEST:
-            raise InfrastructureError(
-                f"{place.url} sends {path} too slowly: {size} bytes in {spent:.0f} s",
-                hint="call it again later",
-            )
+    with _remote(place, path), place.open(path, offset) as source:
+        # One byte more than there may be, to see whether there is more.
+        while piece := source.read(min(PIECE, largest - size + 1)):
+            size += len(piece)
+            if size > largest:
+                raise WrongContent(
+                    f"{path} of {place.url} is larger than it may be ({largest} bytes)", hint=AGAIN
+                )
+            yield piece
+            spent = time.monotonic() - began
+            if spent > GRACE and size < spent * SLOWEST:
+                raise InfrastructureError(
+                    f"{place.url} sends {path} too slowly: {size} bytes in {spent:.0f} s",
+                    hint="call it again later",
+                )
 
 
 def _read(file: IO[bytes], largest: int) -> tuple[hashlib._Hash, int]:

@@ -6,12 +6,13 @@ https only, also where the server redirects to; a server of this machine may do 
 
 from __future__ import annotations
 
+import http.client
 import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Final, cast
+from typing import IO, Any, Final, cast
 
 import requests
 import urllib3
@@ -36,7 +37,7 @@ class HttpsPlace:
     @classmethod
     def at(cls, url: str) -> HttpsPlace:
         """The folder at a URL; UsageError unless it is an https URL without a login or a query."""
-        web.check(url, "a store on a web server is read")
+        web.check(url, "a store on a web server is read by https")
         if "?" in url or "#" in url:
             raise UsageError(f"{url} is no folder", hint="give the URL up to its path")
         return cls(url.rstrip("/"))
@@ -61,7 +62,7 @@ class HttpsPlace:
                 # There is nothing behind the offset.
                 yield io.BytesIO()
                 return
-            body = _Body(answer, f"{self.url}/{path}")
+            body = _Body(answer)
             begin = self._begin(answer, path)
             if begin > offset:
                 raise self._failed(path, f"comes from its byte {begin} on, and not from {offset}")
@@ -119,10 +120,12 @@ class HttpsPlace:
 class _Body(io.RawIOBase):
     """The body of an answer; it raises OSError where the connection ends before it does."""
 
-    def __init__(self, answer: requests.Response, url: str) -> None:
+    def __init__(self, answer: requests.Response) -> None:
         super().__init__()
-        self._answer = answer
-        self._url = url
+        # What has come so far, and not all that was asked for: else a server that sends a byte
+        # now and then would keep its reader from looking at the clock. urllib3 1 has no read1.
+        raw: Any = answer.raw
+        self._read1 = raw.read1 if hasattr(raw, "read1") else raw._fp.read1
         size = answer.headers.get("Content-Length", "")
         self._left = int(size) if size.isdecimal() else None
 
@@ -130,14 +133,16 @@ class _Body(io.RawIOBase):
         return True
 
     def read(self, size: int = -1, /) -> bytes:
-        """At most `size` bytes; none only at the end."""
+        """At most `size` bytes, often fewer; none only at the end. All of them for -1."""
+        if size < 0:
+            return self.readall()
         try:
-            piece: bytes = self._answer.raw.read(None if size < 0 else size)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+            piece: bytes = self._read1(size)
+        except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
             raise OSError("the connection broke") from error
         if self._left is not None:
             self._left -= len(piece)
-            # Older versions of urllib3 take a connection's early end for the document's.
+            # read1() takes a connection's early end for the document's.
             if not piece and size and self._left > 0:
                 raise OSError("the connection broke")
         return piece

@@ -211,6 +211,30 @@ def test_an_endless_file_is_cut_off(serve: Callable[[Answer], Server], tmp_path:
         place.size("image")
 
 
+def test_a_server_that_drips_is_left(
+    serve: Callable[[Answer], Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It sends enough for the timeout of a connection, and too little for anybody to wait for."""
+    ended = threading.Event()
+
+    def drip(handler: Handler, content: bytes) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        for at in range(100):
+            handler.wfile.write(content[at : at + 1])
+            if ended.wait(0.05):
+                return
+
+    monkeypatch.setattr(fetching, "GRACE", 0.2)
+    place = HttpsPlace.at(serve(drip).url)
+    try:
+        with pytest.raises(InfrastructureError, match="too slowly"):
+            fetching.fetch(place, "image", WANTED, tmp_path / "image")
+    finally:
+        ended.set()
+
+
 def test_a_published_build_is_read(serve: Callable[[Answer], Server], tmp_path: Path) -> None:
     done = put(publisher(tmp_path), build(tmp_path / "out", "20261121"))
     place = open_readable(serve(in_parts).url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -218,6 +219,19 @@ def test_a_link_out_of_the_store_is_not_followed(
     with pytest.raises(InfrastructureError, match="symbolic"):
         fetching.fetch(store.place, IMAGE, image(done), tmp_path / "image")
     assert not (tmp_path / "image").exists()
+
+
+def test_what_cannot_be_written_is_not_the_stores_fault(
+    store: Publisher, done: Published, tmp_path: Path
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (image(done).size // 2, before[1]))
+    try:
+        with pytest.raises(InfrastructureError, match="image cannot be written: File too large"):
+            fetching.fetch(store.place, IMAGE, image(done), tmp_path / "image")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    fetching.fetch(store.place, IMAGE, image(done), tmp_path / "image")
 
 
 def test_a_slow_server_is_left(
