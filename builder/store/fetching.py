@@ -68,33 +68,10 @@ def content(place: Readable, path: str, wanted: Digest) -> bytes:
 
 def small(place: Readable, path: str, largest: int) -> bytes:
     """All bytes of a file that has at most `largest`; FileNotFoundError where there is none."""
-    return b"".join(_pieces(place, path, 0, largest))
+    return b"".join(pieces(place, path, 0, largest))
 
 
-def _complete(
-    place: Readable, path: str, wanted: Digest, file: IO[bytes], on_bytes: OnBytes
-) -> None:
-    """Go on with a partial file to its end, and verify it."""
-    digest, size = _read(file, wanted.size)
-    on_bytes(size)
-    try:
-        for piece in _pieces(place, path, size, wanted.size - size):
-            file.write(piece)
-            digest.update(piece)
-            size += len(piece)
-            on_bytes(len(piece))
-    except FileNotFoundError as error:
-        raise _absent(place, path) from error
-    if size < wanted.size:
-        raise InfrastructureError(
-            f"{path} of {place.url} ends after {size} of {wanted.size} bytes",
-            hint="call it again: it goes on from there",
-        )
-    if digest.hexdigest() != wanted.sha256:
-        raise _another(place, path)
-
-
-def _pieces(place: Readable, path: str, offset: int, largest: int) -> Iterator[bytes]:
+def pieces(place: Readable, path: str, offset: int, largest: int) -> Iterator[bytes]:
     """The content of a file from an offset on; WrongContent if that is more than `largest` bytes.
 
     FileNotFoundError where there is none.
@@ -115,6 +92,29 @@ def _pieces(place: Readable, path: str, offset: int, largest: int) -> Iterator[b
                     f"{place.url} sends {path} too slowly: {size} bytes in {spent:.0f} s",
                     hint="call it again later",
                 )
+
+
+def _complete(
+    place: Readable, path: str, wanted: Digest, file: IO[bytes], on_bytes: OnBytes
+) -> None:
+    """Go on with a partial file to its end, and verify it."""
+    digest, size = _read(file, wanted.size)
+    on_bytes(size)
+    try:
+        for piece in pieces(place, path, size, wanted.size - size):
+            file.write(piece)
+            digest.update(piece)
+            size += len(piece)
+            on_bytes(len(piece))
+    except FileNotFoundError as error:
+        raise _absent(place, path) from error
+    if size < wanted.size:
+        raise InfrastructureError(
+            f"{path} of {place.url} ends after {size} of {wanted.size} bytes",
+            hint="call it again: it goes on from there",
+        )
+    if digest.hexdigest() != wanted.sha256:
+        raise _another(place, path)
 
 
 def _read(file: IO[bytes], largest: int) -> tuple[hashlib._Hash, int]:

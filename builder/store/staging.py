@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 from builder.errors import InfrastructureError, UsageError
 from builder.progress import Progress
+from builder.store import fetching
 from builder.store.gathering import SIGNATURES, LocalFile, Parcel
 from builder.store.keys import Signs
 from builder.store.place import Place
@@ -25,7 +26,6 @@ T = TypeVar("T")
 STAGING: Final = ".staging"
 # Uploads and read-backs at a time: they wait for the network.
 PARALLEL: Final = 4
-PIECE: Final = 1 << 20
 
 
 def bring(place: Place, signer: Signs, parcel: Parcel, final: str, progress: Progress) -> None:
@@ -86,9 +86,11 @@ class _Target:
         if self.place.size(path) != file.size:
             return False
         digest = hashlib.sha256()
-        with self.place.open(path) as source:
-            while piece := source.read(PIECE):
+        try:
+            for piece in fetching.pieces(self.place, path, 0, file.size):
                 digest.update(piece)
+        except (FileNotFoundError, fetching.WrongContent):
+            return False
         return digest.hexdigest() == file.sha256
 
     def upload(self, file: LocalFile, report: _Report) -> None:

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -315,6 +317,25 @@ def test_a_damaged_upload_is_not_published(
     with pytest.raises(InfrastructureError, match="is not what was uploaded"):
         put(store, build(tmp_path / "out", "20261121"))
     assert SIGNED not in tree(root(store))
+
+
+def test_an_endless_file_is_not_read_back_for_ever(
+    store: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = FolderPlace.open
+
+    @contextmanager
+    def endless(place: FolderPlace, path: str, offset: int = 0) -> Iterator[IO[bytes]]:
+        if path.endswith("qcow2"):
+            with Path("/dev/zero").open("rb") as file:
+                yield file
+        else:
+            with real(place, path, offset) as file:
+                yield file
+
+    monkeypatch.setattr(FolderPlace, "open", endless)
+    with pytest.raises(InfrastructureError, match="is not what was uploaded"):
+        put(store, build(tmp_path / "out", "20261121"))
 
 
 def test_an_index_of_another_key_is_not_replaced(store: Publisher, tmp_path: Path) -> None:
