@@ -139,7 +139,9 @@ def _replaced(publisher: Publisher, old: StoreIndex, new: StoreIndex, now: datet
         # Somebody may have been killed before all that follows from it was written.
         publisher.settle(old)
         return old
-    return publisher.replace(old, new.series, now)
+    # Who publishes says for how long an index is valid.
+    same = replace(publisher, valid=old.valid_until - old.date)
+    return same.replace(old, new.series, now)
 
 
 def _sweep(publisher: Publisher, index: StoreIndex) -> None:

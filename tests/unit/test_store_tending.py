@@ -23,7 +23,7 @@ from builder.store.registry import Document, Registry
 from builder.store.retention import Step
 from builder.store.tags import TagRow
 from builder.store.tending import Wishes, expire, promote
-from builder.store.writing import Publisher
+from builder.store.writing import Publisher, refresh
 from tests.unit.stores import Seal, build, publisher, put
 
 COMMIT = "a" * 40
@@ -103,6 +103,16 @@ def test_a_life_of_daily_builds(tmp_path: Path) -> None:
     place = publisher(tmp_path).place
     assert reading.manifest(place, NAME, found[first]).serial == first
     assert [step.build.serial for step in expired(tmp_path, 600)] == [second]
+
+
+def test_an_index_stays_valid_for_as_long_as_its_publisher_said(tmp_path: Path) -> None:
+    publish(tmp_path, 0, "daily")
+    now = FIRST + timedelta(days=1)
+    refresh(replace(publisher(tmp_path), valid=timedelta(days=9)), now)
+    promoted(tmp_path, [row(f"{FIRST:%Y%m%d}", "rc1")], day=2)
+    found = index(tmp_path)
+    assert found.date == FIRST + timedelta(days=2)
+    assert found.valid_until == FIRST + timedelta(days=11)
 
 
 def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
