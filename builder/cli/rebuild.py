@@ -22,12 +22,12 @@ expired it is all that a store keeps.
 
 The same files come from the same classes and the same packages. So check out the commit that the
 manifest names (build.commits), give the same overlays, and with --mirror an archive that has the
-packages of that day; the archive of today is the right one for a build that is not older than its
-last update. What was not the same is listed.
+packages of that day: {date} in it is the time of the build, as snapshots of archives are named. An
+archive that is the same as then may be left out. What was not the same is listed.
 
 examples:
   fai-forge rebuild debian-13-20261121.manifest.json
-  fai-forge rebuild debian-13-20261121.manifest.json --mirror http://mirror.example.org/2026-11-21
+  fai-forge rebuild debian-13-20261121.manifest.json --mirror http://mirror.example.org/{date}
   fai-forge rebuild debian-13-20261121.manifest.json --out again
 """
 
@@ -45,14 +45,22 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _call(arguments: argparse.Namespace) -> int:
     first = _comparable(document.load(arguments.manifest))
     name = names.parse(first.name)
+    then = argparse.Namespace(**{**vars(arguments), **_mirrors(arguments, first)})
     with (
         nullcontext(arguments.out.absolute())
         if arguments.out
         else tempfile.TemporaryDirectory(prefix="fai-forge-rebuild-", dir=repro_check.roomy())
     ) as folder:
-        built = repro_check.build_again(arguments, name, Path(folder), "auto", first)
+        built = repro_check.build_again(then, name, Path(folder), "auto", first)
         second = document.load(built.manifest)
     return _report(arguments, first, second)
+
+
+def _mirrors(arguments: argparse.Namespace, manifest: Manifest) -> dict[str, str | None]:
+    """The mirrors that were asked for, with the time of the build in place of {date}."""
+    given = {name: getattr(arguments, name) for name in ("mirror", "security_mirror")}
+    date = f"{manifest.build.date:%Y%m%dT%H%M%SZ}"
+    return {name: url and url.replace("{date}", date) for name, url in given.items()}
 
 
 def _comparable(manifest: Manifest) -> Manifest:
