@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -23,6 +23,8 @@ from builder.channels import Channel, ChannelName
 from builder.classes.model import FormatName
 from builder.errors import UsageError
 from builder.policy.model import Impacts, Policy
+
+T = TypeVar("T")
 
 FILE = "images.yaml"
 
@@ -119,14 +121,13 @@ class Images:
         found = next((row for row in self.rows if row.name == name), None)
         return found or unlisted(name, ())
 
+    def channel(self, name: str) -> Channel:
+        """A channel by its name; UsageError for an unknown one."""
+        return _found("channel", name, self.channels)
+
     def policy(self, name: str) -> Policy:
         """A policy by its name; UsageError for an unknown one."""
-        if name not in self.policies:
-            raise UsageError(
-                f"{FILE} has no policy {name}{names.did_you_mean(name, self.policies)}",
-                hint=f"there are: {', '.join(self.policies) or 'none'}",
-            )
-        return self.policies[name]
+        return _found("policy", name, self.policies)
 
 
 def read(project: Path, today: date | None = None) -> Images:
@@ -165,6 +166,15 @@ def _check_known(
             f"{path}: {name} has the {what} {word}, which is not there{offer}",
             hint=f"write it below {SECTIONS[what]}:, or use one of these: {listed}",
         )
+
+
+def _found(what: str, name: str, known: Mapping[str, T]) -> T:
+    if name not in known:
+        raise UsageError(
+            f"{FILE} has no {what} {name}{names.did_you_mean(name, known)}",
+            hint=f"there are: {', '.join(known) or 'none'}",
+        )
+    return known[name]
 
 
 def _listed(row: ImageRow, path: Path, today: date | None) -> Listed:

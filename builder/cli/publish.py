@@ -9,11 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import TypeAdapter, ValidationError
-
 from builder import images, names, paths
 from builder.builds import Built
-from builder.channels import ChannelName
 from builder.cli import common, stores
 from builder.cli.progress import progress
 from builder.errors import UsageError
@@ -49,7 +46,6 @@ exit codes: 0, also if there was nothing to do; 2 if its name is published with 
 it is not verified; 4 if the store cannot be reached, read or written.
 """
 LONGEST_DAYS: Final = 366
-CHANNEL: Final = TypeAdapter(ChannelName)
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -105,6 +101,8 @@ def _call(arguments: argparse.Namespace) -> int:
     answers = []
     for built in chosen:
         channel = arguments.channel or rows.row(names.parse(built.name)).channel
+        # Of a channel that is not there nobody could say when its builds expire.
+        rows.channel(channel)
         shown = progress(quiet=False)
         try:
             done = _publish(publisher, built, channel, now, shown, rows, arguments.force_unverified)
@@ -128,13 +126,6 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError(
             "--refresh changes nothing but the index", hint="leave out the builds, or --refresh"
         )
-    try:
-        CHANNEL.validate_python(arguments.channel or "release")
-    except ValidationError as error:
-        raise UsageError(
-            f"{arguments.channel!r} cannot be the name of a channel",
-            hint="channels are named like release, daily or beta",
-        ) from error
 
 
 def _publish(

@@ -85,6 +85,9 @@ def test_spans_are_read(tmp_path: Path) -> None:
     assert file.policy("monthly").max_age == timedelta(weeks=8)
     with pytest.raises(UsageError, match=r"no policy secrity.*security"):
         file.policy("secrity")
+    assert file.channel("daily").hide_after == timedelta(days=14)
+    with pytest.raises(UsageError, match=r"no channel dayly; did you mean daily\?"):
+        file.channel("dayly")
 
 
 def test_channels_say_how_long(tmp_path: Path) -> None:
