@@ -63,8 +63,9 @@ def applied(index: StoreIndex, steps: Iterable[Step]) -> StoreIndex:
 
     def change(series: str, build: Build) -> Build:
         state = states.get((series, build.channel, build.serial), build.state)
-        images = () if state == "removed" else build.images
-        return build.model_copy(update={"state": state, "images": images})
+        # An index names no file that is not there.
+        files = {"images": (), "metadata": None} if state == "removed" else {}
+        return build.model_copy(update={"state": state, **files})
 
     return changed(index, change)
 

@@ -40,6 +40,11 @@ def build(series: str, text: str) -> Build:
         published=day,
         state=state,
         images=() if state == "removed" else (disk,),
+        metadata=(
+            None
+            if state == "removed"
+            else Digest(name=f"{name}.incus.tar.xz", size=10, sha256=sha256(f"{name} metadata"))
+        ),
         manifest=Digest(name=f"{name}.manifest.json", size=10, sha256=sha256(f"{name} manifest")),
         sums=Digest(name="SHA256SUMS", size=10, sha256=sha256(f"{name} sums")),
         tags=tuple(TagEntry(tag=value, date=day) for key, _, value in said if key == "tag"),

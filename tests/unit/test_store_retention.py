@@ -209,7 +209,7 @@ def test_what_was_removed_stays_as_a_tombstone() -> None:
     assert after.series[0] == store.series[0]
     removed, hidden, newest = after.series[1].builds
     before = store.series[1].builds
-    assert (removed.state, removed.images) == ("removed", ())
+    assert (removed.state, removed.images, removed.metadata) == ("removed", (), None)
     assert (removed.manifest, removed.sums) == (before[0].manifest, before[0].sums)
     assert hidden == before[1].model_copy(update={"state": "hidden"})
     assert newest == before[2]
