@@ -141,7 +141,8 @@ def _publish(
         shown.stage(f"Reading {built}")
         made = companions.make(built, Path(folder), _changelog(publisher, built, rows))
         parcel = gathering.gather(built, made)
-        return publish(publisher, parcel, channel, now, shown, unverified=unverified)
+        title = rows.row(names.parse(built.name)).title
+        return publish(publisher, parcel, channel, now, shown, title=title, unverified=unverified)
 
 
 def _changelog(publisher: Publisher, built: Built, rows: images.Images) -> ImageChangelog | None:

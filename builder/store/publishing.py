@@ -41,9 +41,12 @@ def publish(
     now: datetime,
     progress: Progress,
     *,
+    title: str = "",
     unverified: bool = False,
 ) -> Published:
     """Publish a build in a channel; nothing happens if it is there with the same content.
+
+    `title` is what people call the series, if not as its manifest says.
 
     Raises UsageError where its name is there with other content, and CheckError where a check or a
     boot failed, or was never tried, unless `unverified` allows that; the index then says so.
@@ -68,7 +71,7 @@ def publish(
         final = folder(manifest.name, build)
         bring(publisher.place, publisher.signer, parcel, final, progress)
         progress.stage("Writing the index")
-        new = publisher.replace(index, _with(index, parcel, build), now)
+        new = publisher.replace(index, _with(index, parcel, build, title), now)
         return Published("published", build, final, new)
 
 
@@ -123,7 +126,9 @@ def _same(place: Place, parcel: Parcel, there: Build, channel: str) -> None:
         )
 
 
-def _with(index: StoreIndex | None, parcel: Parcel, build: Build) -> tuple[SeriesEntry, ...]:
+def _with(
+    index: StoreIndex | None, parcel: Parcel, build: Build, title: str
+) -> tuple[SeriesEntry, ...]:
     """All series, with one build more."""
     manifest = parcel.manifest
     known = index.series if index else ()
@@ -131,7 +136,7 @@ def _with(index: StoreIndex | None, parcel: Parcel, build: Build) -> tuple[Serie
     builds = sorted((*before, build), key=lambda each: names.serial_key(each.serial))
     entry = SeriesEntry(
         name=manifest.name,
-        title=manifest.title,
+        title=title or manifest.title,
         distro=manifest.distro,
         release=manifest.release,
         codename=manifest.codename,
