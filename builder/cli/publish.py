@@ -147,7 +147,9 @@ def _publish(
 
 def _changelog(publisher: Publisher, built: Built, rows: images.Images) -> ImageChangelog | None:
     """What changed since the build that was published before; None for the first one."""
-    index = publisher.current()
+    # The lock makes the folder of a new store.
+    with publisher.place.lock():
+        index = publisher.current()
     entry = reading.series(index, built.name) if index else None
     before = reading.newest(entry, below=built.serial) if entry else None
     if before is None:

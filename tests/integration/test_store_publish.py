@@ -71,8 +71,12 @@ def test_from_a_build_to_a_reader(
         done = subprocess.run(
             [command, "--strict", "--check", sums], cwd=folder, check=True, capture_output=True
         )
-        # The image, its manifest, FAI's log, the SBOM, and two reports.
-        assert done.stdout.decode().count(": OK") == 6
+        said = done.stdout.decode().splitlines()
+        named = {line.removesuffix(": OK") for line in said}
+        assert named == {each.name for each in folder.iterdir() if "SUMS" not in each.name}
+        stem = "debian-13-20261121"
+        ends = {".qcow2", ".manifest.json", ".fai.log.gz", ".spdx.json", ".report.html"}
+        assert {"SBOM.json", "README.md", *(stem + end for end in ends)} <= named
     ring = keys.read_keyring(tmp_path / "keys")
     (tmp_path / "ring").write_bytes(ring.content)
     for signature, signed in (
@@ -88,6 +92,20 @@ def test_from_a_build_to_a_reader(
     (answer,) = json.loads(capsys.readouterr().out)
     assert answer["answer"] == "unchanged"
     assert (answer["serial"], answer["index"]) == ("20261121", 1)
+
+    # What changed since then goes beside the next one, and others learn of both.
+    build(tmp_path / "out", "20261122")
+    publish("--key", key)
+    log = tmp_path / "store/debian-13/20261122/debian-13-20261122.changelog.json"
+    changelog = json.loads(log.read_text())
+    assert (changelog["fromImage"]["serial"], changelog["toImage"]["serial"]) == (
+        "20261121",
+        "20261122",
+    )
+    streams = json.loads((tmp_path / "store/streams/v1/images.json").read_text())
+    (product,) = streams["products"].values()
+    assert list(product["versions"]) == ["20261121", "20261122"]
+    assert "20261122" in (tmp_path / "store/index.html").read_text()
 
 
 def test_what_is_refused(
