@@ -6,15 +6,14 @@ PYTEST := $(VENV)/bin/pytest
 
 # What building needs. The Python modules that Debian has in the versions wanted are used from there.
 BUILD_PACKAGES := apt ca-certificates debian-archive-keyring distro-info-data fai-client file git \
-	mmdebstrap mount python3 python3-debian python3-distro-info python3-jinja2 python3-paramiko \
+	gpg gpg-agent gpgv mmdebstrap mount python3 python3-debian python3-distro-info python3-jinja2 python3-paramiko \
 	python3-pydantic python3-requests python3-rich python3-setuptools python3-shtab python3-venv \
 	python3-wheel python3-yaml uidmap util-linux zstd
 # What booting needs beyond that.
 BOOT_PACKAGES := dosfstools libvirt-clients libvirt-daemon libvirt-daemon-system mtools openssh-client ovmf \
 	python3-libvirt qemu-system-x86 qemu-utils
 # What tests need beyond that.
-TEST_PACKAGES := apt-utils chromium-headless-shell docker-registry gpg gpg-agent openssl \
-	shellcheck systemd-container
+TEST_PACKAGES := apt-utils chromium-headless-shell openssl shellcheck systemd-container
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-boot setup-test test test-fast lint bench plan list doctor clean distclean

@@ -104,7 +104,7 @@ class RealRegistry:
 
 
 @contextmanager
-def serving(folder: Path, auth: str = "") -> Iterator[RealRegistry]:
+def serving(program: Path, folder: Path, auth: str = "") -> Iterator[RealRegistry]:
     """Run a registry with its files in a folder; `auth` is what its configuration says about it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -113,7 +113,7 @@ def serving(folder: Path, auth: str = "") -> Iterator[RealRegistry]:
     config.write_text(CONFIG.format(root=folder / "data", port=port, auth=auth))
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            ["docker-registry", "serve", str(config)],
+            [program, "serve", config],
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,

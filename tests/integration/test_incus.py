@@ -19,15 +19,11 @@ from typing import Any
 import pytest
 import yaml
 
-from builder.archive import sources
-from builder.archive.aptroot import native_arch, open_root
-from builder.archive.pool import DebCache
-from builder.archive.predict import predict
-from builder.models import ExtraSource
 from builder.run import Completed, run
 from builder.store import keys, simplestreams
 from builder.store.index import Build
 from tests import published
+from tests.integration.extracted import extract
 from tests.integration.signing import key_home
 
 SUITE = "bookworm-backports"
@@ -41,19 +37,7 @@ PATIENCE = 120.0
 @pytest.fixture(scope="session")
 def programs(home: Path) -> Path:
     """The folder that has `incus` and `incus-simplestreams`."""
-    folder = home / "incus"
-    # The machine's own release may be another one.
-    wanted = sources.image_sources("debian", "bookworm", (ExtraSource((SUITE,), ("main",)),))
-    mirrors = sources.host_mirrors()
-    root = open_root(folder / "apt", sources.on_mirrors(wanted, mirrors), native_arch())
-    root.refresh()
-    planned = predict(root, [f"{package}/{SUITE}" for package in PACKAGES], base=())
-    found = [each for each in planned if each.package.name in PACKAGES]
-    assert len(found) == len(PACKAGES)
-    DebCache(folder / "debs").fetch(root, found, folder / "pool", lambda _done, _all: None)
-    for each in found:
-        run(["dpkg-deb", "--extract", folder / "pool" / each.paths[0], folder / "root"])
-    return folder / "root/usr/bin"
+    return extract(home / "incus", PACKAGES, SUITE) / "usr/bin"
 
 
 @pytest.fixture

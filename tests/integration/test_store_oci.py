@@ -19,9 +19,11 @@ from builder.store import oci, registry
 from builder.store.logins import Login
 from builder.store.registry import Document, Registry
 from builder.store.tags import TagRow
+from tests.integration.extracted import extract
 from tests.integration.ociregistry import OCI, RealRegistry, digest, serving
 
 COMMIT = "a" * 40
+PROGRAM = "usr/bin/docker-registry"
 KIND = f"{OCI}.manifest.v1+json"
 PASSWORD = "not-for-logs"
 
@@ -38,8 +40,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
-    with serving(tmp_path_factory.mktemp("registry")) as found:
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return extract(tmp_path_factory.mktemp("program"), ["docker-registry"]) / PROGRAM
+
+
+@pytest.fixture(scope="module")
+def real(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
+    with serving(program, tmp_path_factory.mktemp("registry")) as found:
         yield found
 
 
@@ -126,12 +133,12 @@ def write_logins(folder: Path, host: str, password: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
+def closed(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
     """A registry that wants a login, with one image."""
     folder = tmp_path_factory.mktemp("closed")
     users = folder / "users"
     users.write_bytes(b"user:" + bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)) + b"\n")
-    with serving(folder, f"auth: {{htpasswd: {{realm: closed, path: {users}}}}}") as found:
+    with serving(program, folder, f"auth: {{htpasswd: {{realm: closed, path: {users}}}}}") as found:
         found.login = ("user", PASSWORD)
         found.push_image("starlingx/closed", "build.1", "text")
         yield found
