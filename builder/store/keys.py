@@ -86,7 +86,7 @@ class Signer:
         """A text with its signature in one file; lines have fewer than 19,995 characters."""
         return self._sign(("--clearsign",), text)
 
-    @needs("gpg", package="gnupg", purpose="sign a store")
+    @needs("gpg", package="gpg", purpose="sign a store")
     def keyring(self) -> Keyring:
         """The public half of the key."""
         with tempfile.TemporaryDirectory(prefix="fai-forge-") as folder:
@@ -96,7 +96,7 @@ class Signer:
                 raise self._unusable(done)
             return Keyring(out.read_bytes(), f"the key {self.fingerprint}")
 
-    @needs("gpg", package="gnupg", purpose="sign a store")
+    @needs("gpg", package="gpg", purpose="sign a store")
     def _sign(self, how: Sequence[str], content: bytes) -> bytes:
         with tempfile.TemporaryDirectory(prefix="fai-forge-") as folder:
             given, out = Path(folder, "content"), Path(folder, "signed")
