@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import hashlib
 import os
 import shutil
 import stat
@@ -126,7 +125,7 @@ class FolderPlace:
         """
         *parents, name = paths.parts(paths.checked(path))
         with local.open("rb") as source, self._told(path), self._folder(parents, make=True) as into:
-            partial = _partial(name)
+            partial = paths.partial(name)
             with _file(partial, into) as file:
                 _skip_equal(source, file, on_bytes)
                 while piece := source.read(PIECE):
@@ -139,7 +138,7 @@ class FolderPlace:
         """Put a small file at a path at once, in place of another one if there is one."""
         *parents, name = paths.parts(paths.checked(path))
         with self._told(path), self._folder(parents, make=True) as folder:
-            partial = _partial(name)
+            partial = paths.partial(name)
             with _file(partial, folder) as file:
                 file.truncate(0)
                 file.write(content)
@@ -224,11 +223,6 @@ def _regular(found: os.stat_result, path: str) -> os.stat_result:
             f"{path} is no regular file", hint="who put it there? nothing of ours makes such one"
         )
     return found
-
-
-def _partial(name: str) -> str:
-    """A hidden name that is not longer than the longest one that a file system takes."""
-    return f".{hashlib.sha256(name.encode()).hexdigest()[:32]}.partial"
 
 
 @contextmanager
