@@ -13,7 +13,8 @@ BUILD_PACKAGES := apt ca-certificates debian-archive-keyring distro-info-data fa
 BOOT_PACKAGES := dosfstools libvirt-clients libvirt-daemon libvirt-daemon-system mtools openssh-client ovmf \
 	python3-libvirt qemu-system-x86 qemu-utils
 # What tests need beyond that.
-TEST_PACKAGES := apt-utils chromium-headless-shell openssl shellcheck systemd-container
+TEST_PACKAGES := apt-utils chromium-headless-shell docker-registry gpg gpg-agent openssh-server \
+	openssl shellcheck systemd-container
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-boot setup-test test test-fast lint bench plan list doctor clean distclean

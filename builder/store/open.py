@@ -14,11 +14,20 @@ from builder.store.place import Place, Readable
 
 R = TypeVar("R", bound=Readable)
 
+
+def _sftp(url: str) -> Place:
+    # Here, since paramiko takes a while to load, and a folder does not need it.
+    from builder.store.sftp import SftpPlace
+
+    return SftpPlace.at(url)
+
+
 SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 # What can be published to; "" is a plain path.
 PLACES: Final[Mapping[str, Callable[[str], Place]]] = {
     "": FolderPlace.at,
     "file": FolderPlace.at,
+    "sftp": _sftp,
 }
 # What can be read.
 READABLES: Final[Mapping[str, Callable[[str], Readable]]] = {

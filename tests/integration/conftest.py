@@ -16,9 +16,11 @@ import pytest
 
 from builder.archive import aptroot, sources
 from builder.paths import CACHE_VARIABLE, PROJECT_VARIABLE
+from builder.store.ssh import KNOWN_HOSTS_VARIABLE
 from tests.integration.aptarchive import SETTINGS, SMALL, Debian, Workshop, throwaway_key
 from tests.integration.harness import ROOT, TINY, Account, Forge, traces, write_classes
 from tests.integration.planstory import PROJECT, Story, images_yaml
+from tests.integration.servers import Sshd, running_sshd
 
 
 @pytest.fixture(scope="session")
@@ -142,3 +144,20 @@ def story(
     monkeypatch.setenv(PROJECT_VARIABLE, str(project))
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     return Story(debian, project, tmp_path / "store")
+
+
+@pytest.fixture(scope="session")
+def sshd(home: Path) -> Iterator[Sshd]:
+    """One sshd for all tests of the session."""
+    with running_sshd(home / "sshd") as running:
+        yield running
+
+
+@pytest.fixture
+def client(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
+    """Be a client that knows the server; at the end no connection is left."""
+    monkeypatch.setenv("HOME", str(sshd.home))
+    monkeypatch.setenv(KNOWN_HOSTS_VARIABLE, str(sshd.known_hosts))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    yield sshd
+    sshd.cut()
