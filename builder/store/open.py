@@ -22,11 +22,18 @@ def _sftp(url: str) -> Place:
     return SftpPlace.at(url)
 
 
+def _s3(url: str) -> Place:
+    from builder.store.s3 import S3Place
+
+    return S3Place.at(url)
+
+
 SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 # What can be published to; "" is a plain path.
 PLACES: Final[Mapping[str, Callable[[str], Place]]] = {
     "": FolderPlace.at,
     "file": FolderPlace.at,
+    "s3": _s3,
     "sftp": _sftp,
 }
 # What can be read.

@@ -16,11 +16,12 @@ import pytest
 
 from builder.archive import aptroot, sources
 from builder.paths import CACHE_VARIABLE, PROJECT_VARIABLE
+from builder.store import s3client
 from builder.store.ssh import KNOWN_HOSTS_VARIABLE
 from tests.integration.aptarchive import SETTINGS, SMALL, Debian, Workshop, throwaway_key
 from tests.integration.harness import ROOT, TINY, Account, Forge, traces, write_classes
 from tests.integration.planstory import PROJECT, Story, images_yaml
-from tests.integration.servers import Sshd, running_sshd
+from tests.integration.servers import Sshd, running_s3, running_sshd
 
 
 @pytest.fixture(scope="session")
@@ -161,3 +162,30 @@ def client(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     yield sshd
     sshd.cut()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """One S3 server for all tests of the session."""
+    with running_s3() as url:
+        yield url
+
+
+@pytest.fixture
+def bucket(s3_server: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty bucket on our own server, which AWS's variables lead to."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    variables = {
+        "AWS_ENDPOINT_URL": s3_server,
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": str(home / "none"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(home / "none"),
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    name = f"bucket-{uuid.uuid4().hex[:8]}"
+    s3client.connect().create_bucket(Bucket=name)
+    return name

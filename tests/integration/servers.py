@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Servers of stores on loopback: OpenSSH's sshd, as a plain user."""
+"""Servers of stores on loopback: OpenSSH's sshd, and the S3 server of moto."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import pwd
 import shutil
@@ -131,3 +132,19 @@ def running_sshd(folder: Path) -> Iterator[Sshd]:
         sshd.cut()
         sshd.process.terminate()
         sshd.process.wait(10)
+
+
+@contextlib.contextmanager
+def running_s3() -> Iterator[str]:
+    """The URL of an S3 server that keeps its objects in our memory."""
+    # Here: all other tests with servers do without it.
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()

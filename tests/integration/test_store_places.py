@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What every place of a store does, whatever it is: a folder, an SFTP server."""
+"""What every place of a store does, whatever it is: a folder, an SFTP server, an S3 bucket."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import os
 import pwd
 import signal
@@ -20,10 +21,15 @@ from typing import Any
 
 import paramiko
 import pytest
+from botocore.client import BaseClient
+from moto.s3.exceptions import S3AccessDeniedError
+from moto.s3.responses import S3Response
 
 from builder.errors import InfrastructureError, UsageError
+from builder.store import s3client
 from builder.store.open import open_place
 from builder.store.place import Place
+from builder.store.s3 import S3Place
 from tests.integration.servers import Sshd, own
 
 MIB = 1 << 20
@@ -106,7 +112,41 @@ def sftp_world(request: pytest.FixtureRequest) -> World:
     return World(url, again, f"{url}-none/none", deny, lambda: counted[0], root)
 
 
-WORLDS = {"folder": folder_world, "sftp": sftp_world}
+def s3_world(request: pytest.FixtureRequest) -> World:
+    bucket: str = request.getfixturevalue("bucket")
+    monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+    client, counted = s3client.connect(), [0]
+    call: Any = BaseClient._make_api_call
+
+    def counting(self: Any, operation: str, words: dict[str, Any]) -> Any:
+        counted[0] += len(words.get("Body", b""))
+        return call(self, operation, words)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", counting)
+
+    @contextlib.contextmanager
+    def deny(path: str) -> Iterator[None]:
+        resources = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/store/{path}/*"]
+        rule = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": resources}
+        policy = {"Version": "2012-10-17", "Statement": [rule]}
+        client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+        # moto does not ask the policy when it lists.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(S3Response, "list_objects_v2", refuse)
+            yield
+        client.delete_bucket_policy(Bucket=bucket)
+
+    def refuse(_response: object) -> None:
+        raise S3AccessDeniedError
+
+    def again() -> Place:
+        # The smallest parts that S3 takes.
+        return S3Place(bucket, "store", part_bytes=5 * MIB)
+
+    return World(f"s3://{bucket}/store", again, "s3://none/store", deny, lambda: counted[0])
+
+
+WORLDS = {"folder": folder_world, "sftp": sftp_world, "s3": s3_world}
 
 
 @pytest.fixture(params=list(WORLDS))
@@ -376,6 +416,7 @@ def test_of_publishers_that_meet_one_gets_the_lock(world: World) -> None:
 
 HOLDER = """
 import sys, time
+from builder.store import s3client
 from builder.store.open import open_place
 with open_place(sys.argv[1]).lock():
     print("held", flush=True)
