@@ -20,6 +20,7 @@ from builder.store import s3client
 from builder.store.ssh import KNOWN_HOSTS_VARIABLE
 from tests.integration.aptarchive import SETTINGS, SMALL, Debian, Workshop, throwaway_key
 from tests.integration.harness import ROOT, TINY, Account, Forge, traces, write_classes
+from tests.integration.placeworlds import WORLDS, World
 from tests.integration.planstory import PROJECT, Story, images_yaml
 from tests.integration.servers import Sshd, running_s3, running_sshd
 
@@ -189,3 +190,9 @@ def bucket(s3_server: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     name = f"bucket-{uuid.uuid4().hex[:8]}"
     s3client.connect().create_bucket(Bucket=name)
     return name
+
+
+@pytest.fixture(params=list(WORLDS))
+def world(request: pytest.FixtureRequest) -> World:
+    """A new place of each kind."""
+    return WORLDS[request.param](request)
