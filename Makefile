@@ -13,7 +13,7 @@ BUILD_PACKAGES := apt ca-certificates debian-archive-keyring distro-info-data fa
 BOOT_PACKAGES := dosfstools libvirt-clients libvirt-daemon libvirt-daemon-system mtools openssh-client ovmf \
 	python3-libvirt qemu-system-x86 qemu-utils
 # What tests need beyond that.
-TEST_PACKAGES := apt-utils chromium-headless-shell docker-registry gpg gpg-agent openssh-server \
+TEST_PACKAGES := apt-utils chromium-headless-shell openssh-server \
 	openssl shellcheck systemd-container
 
 .DEFAULT_GOAL := help
