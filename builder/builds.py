@@ -27,6 +27,7 @@ PARTIAL_SUFFIX = ".partial"
 FAILED_SUFFIX = ".failed"
 MANIFEST = "manifest.json"
 LOG = "fai.log.gz"
+BUILD_LOG = "build.log.gz"
 
 
 @dataclass(frozen=True)
@@ -163,12 +164,15 @@ class Draft:
         return self.built
 
     def keep_log(self) -> Path | None:
-        """Keep the log of a failed build, if FAI ran, under a name that no build has."""
+        """Keep the logs of a failed build, if FAI ran, under a name that no build has; FAI's."""
         log = self.file(f".{LOG}")
         if not log.exists():
             return None
         kept = self.built.folder.with_name(f"{self.built.serial}{FAILED_SUFFIX}")
         kept.mkdir(exist_ok=True)
+        ours = self.file(f".{BUILD_LOG}")
+        if ours.exists():
+            ours.replace(kept / ours.name)
         return log.replace(kept / log.name)
 
 

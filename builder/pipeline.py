@@ -12,9 +12,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder import classes, configspace, images, names, provenance
+from builder import buildlog, classes, configspace, images, names, provenance
 from builder.archive import pool, sources
-from builder.builds import MANIFEST, Builds, Built, Draft
+from builder.builds import BUILD_LOG, MANIFEST, Builds, Built, Draft
 from builder.checks import offline, predicted
 from builder.checks.culprits import culprits
 from builder.checks.meant import meant
@@ -98,38 +98,39 @@ def build(request: Request, progress: Progress) -> Result:
         workspace.open_workspace(request.workspace, spec.disk_size, request.archive.cache) as space,
         workspace.room(space.root, request.out, kept),
     ):
-        with watch.stage("Refreshing the package indexes", progress):
-            image, supply = prepare(request, spec, known, draft, space)
-        with watch.stage("Fetching packages", progress):
-            supplies = provide(
-                request.archive,
-                spec,
-                supply,
-                space,
-                epoch=image.build.epoch,
-                on_package=progress.update,
-            )
-        with watch.stage("Unpacking tools", progress):
-            toolbox = unpack_tools(supplies, space, draft)
-        with (
-            watch.stage("Installing with FAI", progress),
-            draft.write_log(image.build.epoch) as log,
-        ):
-            install(
-                image.spec,
-                image.build,
-                image.image_sources,
-                supplies,
-                space,
-                log=log,
-                progress=progress,
-            )
-        with watch.stage("Checking the tree", progress):
-            results = check(image, promises, supplies, space, draft)
-        with watch.stage("Assembling the disk", progress):
-            made = make_files(image, wanted, space, draft, toolbox)
-        with watch.stage("Writing the manifest", progress):
-            describe(request, image, supplies, space, draft, made, results)
+        with buildlog.kept_in(draft.file(f".{BUILD_LOG}")):
+            with watch.stage("Refreshing the package indexes", progress):
+                image, supply = prepare(request, spec, known, draft, space)
+            with watch.stage("Fetching packages", progress):
+                supplies = provide(
+                    request.archive,
+                    spec,
+                    supply,
+                    space,
+                    epoch=image.build.epoch,
+                    on_package=progress.update,
+                )
+            with watch.stage("Unpacking tools", progress):
+                toolbox = unpack_tools(supplies, space, draft)
+            with (
+                watch.stage("Installing with FAI", progress),
+                draft.write_log(image.build.epoch) as log,
+            ):
+                install(
+                    image.spec,
+                    image.build,
+                    image.image_sources,
+                    supplies,
+                    space,
+                    log=log,
+                    progress=progress,
+                )
+            with watch.stage("Checking the tree", progress):
+                results = check(image, promises, supplies, space, draft)
+            with watch.stage("Assembling the disk", progress):
+                made = make_files(image, wanted, space, draft, toolbox)
+            with watch.stage("Writing the manifest", progress):
+                describe(request, image, supplies, space, draft, made, results)
         return Result(draft.publish(), watch.seconds, supplies.downloaded_bytes)
 
 

@@ -102,11 +102,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = parser().parse_args(words)
     arguments.words = words
-    logging.basicConfig(
-        level=logging.DEBUG if arguments.verbose else logging.INFO,
-        format="%(message)s",
-        stream=sys.stderr,
-    )
+    level = logging.DEBUG if arguments.verbose else logging.INFO
+    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+    # A build keeps more in its log than it shows.
+    for handler in logging.getLogger().handlers:
+        handler.setLevel(level)
     # paramiko's own thread logs what we report in our own words.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     signal.signal(signal.SIGTERM, _interrupt)

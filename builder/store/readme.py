@@ -44,6 +44,7 @@ PURPOSES: Mapping[str, str] = {
     ".changelog.md": "what changed since the last published build",
     ".changelog.json": "the same for programs",
     ".incus.tar.xz": "what Incus and LXD read beside the image",
+    ".build.log.gz": "the programs that built it, and what they said",
     ".fai.log.gz": "FAI's log of the build",
     ".report.html": "what the checks and the boots found",
     ".checks.xml": "the checks, as JUnit",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -55,7 +56,12 @@ def test_a_build_is_whole_and_told_as_json(forge: Forge) -> None:
         f"{stem}.manifest",
         f"{stem}.manifest.json",
         f"{stem}.fai.log.gz",
+        f"{stem}.build.log.gz",
     }
+    # What was run is in the log, and not on the screen.
+    with gzip.open(folder / f"{stem}.build.log.gz", "rt") as lines:
+        assert any("run: apt-get update" in line for line in lines)
+    assert "run: " not in done.stderr
     manifest = document.load(Path(answer["manifest"]))
     assert (manifest.name, manifest.serial) == (NAME, answer["serial"])
     assert manifest.build.source_date_epoch == epoch
