@@ -130,7 +130,7 @@ def story(
     debian: Debian,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> Story:
+) -> Iterator[Story]:
     """Images from that Debian; nothing is published, and nothing in the cache.
 
     Its key is Debian's, whatever this machine's keyring and settings of apt are.
@@ -139,13 +139,16 @@ def story(
     monkeypatch.setattr(aptroot, "_configuration", lambda root: configuration(root) + SETTINGS)
     monkeypatch.setitem(sources.KEYRINGS, "debian", (str(debian.key.keyring), "throwaway"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+    # Other tests of this process asked with the machine's keyring, and others will.
+    sources.default_sources.cache_clear()
     project = variant(PROJECT)
     (project / "images.yaml").write_text(images_yaml())
     (project / "dsa.list").touch()
     (tmp_path / "store").mkdir()
     monkeypatch.setenv(PROJECT_VARIABLE, str(project))
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
-    return Story(debian, project, tmp_path / "store")
+    yield Story(debian, project, tmp_path / "store")
+    sources.default_sources.cache_clear()
 
 
 @pytest.fixture(scope="session")
