@@ -110,6 +110,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     # paramiko's own thread logs what we report in our own words.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     signal.signal(signal.SIGTERM, _interrupt)
+    # A terminal that is closed; nohup has it ignored.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _interrupt)
     try:
         return int(arguments.verb_call(arguments))
     except ForgeError as error:
@@ -127,5 +130,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _interrupt(_signum: int, _frame: FrameType | None) -> NoReturn:
-    """Let SIGTERM unwind the program as Ctrl-C does."""
+    """Let a signal unwind the program as Ctrl-C does."""
     raise KeyboardInterrupt
