@@ -58,6 +58,6 @@ def test_the_page_tells_all_and_escapes_it(tmp_path: Path) -> None:
 
 def test_what_was_not_booted_says_so(tmp_path: Path) -> None:
     page = reports(tried(GOOD), tmp_path)
-    assert b"All 1 checks passed; it was not booted." in b"".join(page.values())
+    assert b"1 check: all passed; it was not booted." in b"".join(page.values())
     both = tried(GOOD, boots=(Verdict(name="bios", verdict="passed"),))
-    assert b"All 1 checks and 1 boots passed." in b"".join(reports(both, tmp_path).values())
+    assert b"1 check and 1 boot: all passed." in b"".join(reports(both, tmp_path).values())
