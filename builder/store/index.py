@@ -109,6 +109,14 @@ class SeriesEntry(Part):
     """Oldest first."""
 
 
+def _by_name(entries: tuple[SeriesEntry, ...]) -> tuple[SeriesEntry, ...]:
+    """Sorted; with two entries of a name, readers would disagree about which one counts."""
+    found = {entry.name: entry for entry in entries}
+    if len(found) != len(entries):
+        raise ValueError("a series stands there twice")
+    return tuple(found[name] for name in sorted(found))
+
+
 class StoreIndex(Part):
     """Everything that a store has."""
 
@@ -120,11 +128,8 @@ class StoreIndex(Part):
     """When it was written."""
     valid_until: Time
     """After this time a reader refuses it."""
-    series: Annotated[
-        tuple[SeriesEntry, ...],
-        AfterValidator(lambda all_: tuple(sorted(all_, key=lambda each: each.name))),
-    ] = ()
-    """By name."""
+    series: Annotated[tuple[SeriesEntry, ...], AfterValidator(_by_name)] = ()
+    """By name, each once."""
 
 
 def folder(series: str, build: Build) -> str:

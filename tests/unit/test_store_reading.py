@@ -350,6 +350,7 @@ def of(document: dict[str, Any]) -> dict[str, Any]:
         (lambda doc: of(doc).update(channel=".."), "channel"),
         (lambda doc: doc["series"][0].update(name="../x"), "series.0.name"),
         (lambda doc: doc["series"][0].update(name="debian-13/x"), "series.0.name"),
+        (lambda doc: doc["series"].append(doc["series"][0]), "a series stands there twice"),
         (lambda doc: doc.update(more=1), "more"),
         (lambda doc: doc.update(serial=-1), "serial"),
         (lambda doc: doc.update(apiVersion="fai-forge/v2", new=1), "no StoreIndex of fai-forge/v1"),
