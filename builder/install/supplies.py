@@ -34,10 +34,13 @@ class Archive:
 
     def open(self, own: tuple[sources.Source, ...], arch: str, distro: str) -> aptroot.AptRoot:
         """The private apt root for a distribution's own sources, on the mirrors of this build."""
-        given = (self.mirror, self.security_mirror) if distro == self.distro else (None, None)
-        mirrors = sources.host_mirrors(*given, distro)
-        mirrored = sources.on_mirrors(own, mirrors)
+        mirrored = sources.on_mirrors(own, self.mirrors(distro))
         return aptroot.open_root(self.cache.apt, mirrored, arch, self._keyring(distro))
+
+    def mirrors(self, distro: str) -> sources.Mirrors:
+        """The mirrors of a distribution; asked of this machine's apt once."""
+        given = (self.mirror, self.security_mirror) if distro == self.distro else (None, None)
+        return sources.host_mirrors(*given, distro)
 
     def reopen(self, root: aptroot.AptRoot, arch: str, distro: str) -> aptroot.AptRoot:
         """The same sources, of the same distribution, for another architecture."""

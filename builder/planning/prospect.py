@@ -45,8 +45,12 @@ class Ground:
     def root(self, spec: classes.ImageSpec) -> AptRoot:
         """The private apt root of an image; images with the same sources share it."""
         distro = spec.name.distro
-        own = sources.image_sources(distro, spec.codename, spec.sources)
         archive = Archive(self.cache, self.mirror, self.security_mirror, distro)
+        with ThreadPoolExecutor(max_workers=1) as other:
+            # Both wait for a program, and a person for both; `open` has the answer then.
+            asked = other.submit(archive.mirrors, distro)
+            own = sources.image_sources(distro, spec.codename, spec.sources)
+            asked.result()
         return archive.open(own, spec.arch, distro)
 
 
