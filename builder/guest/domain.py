@@ -8,8 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
-
+from builder import templates
 from builder.errors import InfrastructureError, UsageError
 from builder.run import needs
 
@@ -158,14 +157,8 @@ def render(spec: GuestSpec, *, privileged: bool | None = None) -> str:
     QEMU runs as root and nothing is relabelled: it must read a published file wherever that lies,
     and may not change who owns it.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("domain.xml.j2").render(
+    template = templates.markup(Path(__file__).parent).get_template("domain.xml.j2")
+    return template.render(
         guest=spec,
         machine=machine(spec.arch),
         firmware=machine(spec.arch).firmware[spec.firmware],

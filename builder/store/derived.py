@@ -29,8 +29,8 @@ from builder.store.simplestreams import streams
 
 # Which state of each series its page shows; readers have no use for it.
 MARKS: Final = "pages.json"
-# Bytes. The streams of 10,000 builds take 15 MB.
-LARGEST: Final = 256 << 20
+# Bytes of the marks; those of 10,000 series take 1 MB.
+LARGEST: Final = 64 << 20
 CHANGELOG: Final = ".changelog.json"
 
 
@@ -56,7 +56,7 @@ class Derived:
     def _streams(self, index: StoreIndex) -> None:
         plain = streams(index)
         # A new signature of the same text would be another file.
-        if any(self._lacks(path, content) for path, content in plain):
+        if not all(fetching.holds(self.place, path, content) for path, content in plain):
             for path, content in streams(index, self.signer.clearsigned):
                 self.place.write(path, content)
 
@@ -71,7 +71,7 @@ class Derived:
                 self.place.write(path, pages.render_series(entry, facts))
         first = (PAGE, pages.render_index(index, facts, index.date))
         for path, content in (*pages.assets(), first):
-            if self._lacks(path, content):
+            if not fetching.holds(self.place, path, content):
                 self.place.write(path, content)
         if was != marks:
             self.place.write(MARKS, (json.dumps(marks, indent=1) + "\n").encode())
@@ -88,12 +88,6 @@ class Derived:
         except (FileNotFoundError, ValueError, fetching.WrongContent):
             return {}
         return found if isinstance(found, dict) else {}
-
-    def _lacks(self, path: str, content: bytes) -> bool:
-        try:
-            return fetching.small(self.place, path, LARGEST) != content
-        except (FileNotFoundError, fetching.WrongContent):
-            return True
 
 
 class _Builds(Mapping[str, BuildFacts]):

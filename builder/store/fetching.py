@@ -71,6 +71,14 @@ def small(place: Readable, path: str, largest: int) -> bytes:
     return b"".join(pieces(place, path, 0, largest))
 
 
+def holds(place: Readable, path: str, content: bytes) -> bool:
+    """Whether a place has just this content at a path."""
+    try:
+        return small(place, path, len(content)) == content
+    except (FileNotFoundError, WrongContent):
+        return False
+
+
 def pieces(place: Readable, path: str, offset: int, largest: int) -> Iterator[bytes]:
     """The content of a file from an offset on; WrongContent if that is more than `largest` bytes.
 

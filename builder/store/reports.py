@@ -14,6 +14,7 @@ from pathlib import Path
 
 import jinja2
 
+from builder import templates
 from builder.guest.verdict import TestResult, read_junit
 from builder.manifest.model import Manifest, Verdict
 
@@ -76,11 +77,4 @@ def _boot(verdict: Verdict, folder: Path) -> Boot:
 
 @cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(TEMPLATE)
+    return templates.markup(Path(__file__).parent).get_template(TEMPLATE)

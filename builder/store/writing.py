@@ -24,8 +24,6 @@ from builder.store.place import Place
 # In the folder of each series: where its newest build is, relative to that folder.
 LATEST: Final = "latest"
 VALID: Final = timedelta(days=30)
-# Bytes: a path.
-LARGEST_LATEST: Final = 1024
 
 
 @dataclass(frozen=True)
@@ -72,22 +70,18 @@ class Publisher:
 
     def settle(self, index: StoreIndex) -> None:
         """Write what follows from the index, where it is not there yet."""
-        self._put(NAME, dump(index), reading.LARGEST_INDEX)
+        self._put(NAME, dump(index))
         for entry in index.series:
             path = f"{entry.name}/{LATEST}"
             line = latest(entry)
             if line:
-                self._put(path, line.encode(), LARGEST_LATEST)
+                self._put(path, line.encode())
             elif self.place.size(path) is not None:
                 self.place.remove(path)
         self.follow(index)
 
-    def _put(self, path: str, content: bytes, largest: int) -> None:
-        try:
-            there = fetching.small(self.place, path, largest)
-        except (FileNotFoundError, fetching.WrongContent):
-            there = None
-        if there != content:
+    def _put(self, path: str, content: bytes) -> None:
+        if not fetching.holds(self.place, path, content):
             self.place.write(path, content)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import jinja2
 
+from builder import templates
 from builder.store.finder import wording
 from builder.store.finder.facts import StoreFacts
 from builder.store.finder.links import link
@@ -92,14 +93,8 @@ def _digest(name: str) -> str:
 
 @functools.cache
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE / "templates"),
-        # Names come from an index that others may have written.
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    # It escapes: names come from an index that others may have written.
+    environment = templates.markup(HERE / "templates")
     environment.filters |= {
         "size": wording.size,
         "day": wording.day,
