@@ -18,7 +18,7 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, ParamSpec, TypeVar
@@ -120,6 +120,7 @@ def run(
     stdin: str | None = None,
     log_to: IO[str] | None = None,
     on_line: Callable[[str], None] | None = None,
+    grace: float = 0.0,
 ) -> Completed:
     """Run a program to its end and return what it said.
 
@@ -127,12 +128,14 @@ def run(
     and stderr goes to the log; without, both go to the log (`log_to`, else debug logging) and to
     `on_line`, and the last lines are returned. A program that fails raises CommandError unless
     `check` is off; one that is missing raises InfrastructureError. However this function is left,
-    the program and its process group have ended.
+    the program and its process group have ended: they are killed, `grace` seconds after a SIGTERM
+    if the program has to clean up by itself.
     """
     words = tuple(str(word) for word in argv)
     log.debug("run: %s", shlex.join(words))
     try:
-        process = subprocess.Popen(
+        process = _RUNNING.start(
+            grace,
             words,
             env=environment(env),
             cwd=cwd,
@@ -164,7 +167,7 @@ def run(
 
     def expire() -> None:
         expired.set()
-        _kill_group(process)
+        _end(process, grace)
 
     timer = threading.Timer(timeout, expire)
     timer.daemon = True
@@ -173,11 +176,12 @@ def run(
         captured = _talk(process, stdin, consume, capture)
         returncode = process.wait()
     except BaseException:
-        _kill_group(process)
+        _end(process, grace)
         process.wait()
         raise
     finally:
         timer.cancel()
+        _RUNNING.ended(process)
 
     done = Completed(words, returncode, captured if capture else "".join(tail))
     if expired.is_set():
@@ -187,6 +191,62 @@ def run(
     if check and returncode != 0:
         raise CommandError(Completed(words, returncode, "".join(tail) or captured))
     return done
+
+
+class _Running:
+    """The programs that `run` waits for now, in any thread, and whether others may start."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._graces: dict[subprocess.Popen[str], float] = {}
+        self._stopping = 0
+
+    def start(self, grace: float, words: Sequence[str], **options: Any) -> subprocess.Popen[str]:
+        """Start a program; KeyboardInterrupt while all are to end."""
+        with self._lock:
+            if self._stopping:
+                raise KeyboardInterrupt
+            process = subprocess.Popen(words, **options)
+            self._graces[process] = grace
+        return process
+
+    def ended(self, process: subprocess.Popen[str]) -> None:
+        """The program is not waited for any more."""
+        with self._lock:
+            self._graces.pop(process, None)
+
+    def stop(self) -> None:
+        """End all of them, and refuse others."""
+        with self._lock:
+            self._stopping += 1
+            graces = dict(self._graces)
+        ends = [threading.Thread(target=_end, args=each) for each in graces.items()]
+        for end in ends:
+            end.start()
+        for end in ends:
+            end.join()
+
+    def go_on(self) -> None:
+        """Others may start again."""
+        with self._lock:
+            self._stopping -= 1
+
+
+_RUNNING = _Running()
+
+
+@contextlib.contextmanager
+def stop_programs() -> Iterator[None]:
+    """End all programs that `run` waits for in any thread, and let none start in the block.
+
+    Those that `run` was told to give a `grace` are asked first, and have ended by themselves when
+    the jobs that wait for them have.
+    """
+    _RUNNING.stop()
+    try:
+        yield
+    finally:
+        _RUNNING.go_on()
 
 
 def foreground(
@@ -271,6 +331,16 @@ def _feed(process: subprocess.Popen[str], text: str) -> None:
             pipe.write(text)
     except BrokenPipeError:
         pass
+
+
+def _end(process: subprocess.Popen[str], grace: float) -> None:
+    """Ask the program to end where it has a `grace` in seconds for that; then kill its group."""
+    if grace:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(grace)
+    _kill_group(process)
 
 
 def _kill_group(process: subprocess.Popen[str]) -> None:

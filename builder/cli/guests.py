@@ -12,8 +12,8 @@ from builder.builds import Built
 from builder.cli import common
 from builder.errors import UsageError
 from builder.guest.accel import AUTO, CHOICES
-from builder.guest.domain import machine
 from builder.guest.guest import CLOUD_INIT, CREDENTIALS, LOGINS
+from builder.guest.machines import machine
 from builder.manifest import document
 from builder.manifest.model import Manifest
 from builder.models import ARCHES, DEFAULT_ARCH

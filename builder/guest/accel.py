@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.errors import InfrastructureError, UsageError
-from builder.guest.domain import machine
+from builder.guest.machines import machine
 from builder.run import needs, run
 
 AUTO, KVM, TCG = "auto", "kvm", "tcg"

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from builder.errors import CheckError, InfrastructureError
 from builder.guest import accel as acceleration
-from builder.guest import domain, ssh
+from builder.guest import domain, machines, ssh
 from builder.guest.console import ROTATED
 from builder.guest.credentials import oem_strings
 from builder.guest.guest import CLOUD_INIT, Guest, Timeouts
@@ -69,8 +69,8 @@ def boot(
     kept as `console-FIRMWARE.log` in `report_dir` (default: the run's own folder, which `keep`
     keeps). Raises CheckError where the guest fails, InfrastructureError where the host does.
     """
-    domain.machine(arch).require()
-    domain.firmware(arch, firmware)
+    machines.machine(arch).require()
+    machines.firmware(arch, firmware)
     verdict = acceleration.verdict_of(cache().guests)
     tries = acceleration.attempts(accel, arch, verdict)
     with contextlib.ExitStack() as stack:
@@ -145,7 +145,7 @@ def _start(order: _Order, accel: str, folder: Path, host: Hypervisor) -> Guest:
         disk=folder / "disk.qcow2",
         seed=write_seed(folder, f"fai-forge-{run_id}", key.public) if by_seed else None,
         oem_strings=() if by_seed else oem_strings(key.public),
-        nvram=copy_nvram(domain.firmware(order.arch, order.firmware), folder),
+        nvram=copy_nvram(machines.firmware(order.arch, order.firmware), folder),
         console=order.console,
         ssh_port=_free_port(),
     )

@@ -61,6 +61,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs_deb: runs only where --deb names packages")
     config.addinivalue_line("markers", "needs_cloud_init: is about images that have cloud-init")
     config.addinivalue_line(
+        "markers", "needs_machine: is about kernel, firmware or disk, which no container has"
+    )
+    config.addinivalue_line(
         "markers", f"guest_stage(name): when to run; one of {', '.join(STAGES)}"
     )
     if parent := os.environ.get(PARENT_VARIABLE):

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from builder.errors import CheckError, InfrastructureError, UsageError
 from builder.guest.accel import AUTO
-from builder.guest.domain import firmware as firmware_row
 from builder.guest.guest import CLOUD_INIT
+from builder.guest.machines import firmware as firmware_row
 from builder.guest.session import INFRASTRUCTURE_EXIT, MODULE_PROPERTY, PARENT_VARIABLE
 from builder.models import DEFAULT_ARCH
 from builder.paths import CACHE_VARIABLE, cache

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from builder.errors import InfrastructureError, UsageError
-from builder.guest import credentials, domain, ssh
+from builder.guest import credentials, domain, machines, ssh
 
 QEMU = "{http://libvirt.org/schemas/domain/qemu/1.0}"
 
@@ -81,7 +81,7 @@ def test_firmware(firmware: str, loader: str | None, secure: str | None, smm: st
 
 
 def test_secure_boot_has_the_template_with_keys() -> None:
-    rows = domain.MACHINES["amd64"].firmware
+    rows = machines.MACHINES["amd64"].firmware
     assert rows["secureboot"].variables == Path("/usr/share/OVMF/OVMF_VARS_4M.ms.fd")
     assert rows["uefi"].variables != rows["secureboot"].variables
 
@@ -125,16 +125,16 @@ def test_what_is_filled_in_is_escaped() -> None:
 @pytest.mark.parametrize(("arch", "kind"), [("amd64", "openfirmware"), ("m68k", "bios")])
 def test_unknown_rows_name_the_known_ones(arch: str, kind: str) -> None:
     with pytest.raises(UsageError) as caught:
-        domain.firmware(arch, kind)
+        machines.firmware(arch, kind)
     assert ("amd64" in caught.value.hint) or ("secureboot" in caught.value.hint)
 
 
 def test_missing_firmware_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = domain.Firmware(code=Path("/nonexistent/CODE.fd"), package="ovmf")
-    machine = dataclasses.replace(domain.MACHINES["amd64"], firmware={"uefi": row})
-    monkeypatch.setitem(domain.MACHINES, "amd64", machine)
+    row = machines.Firmware(code=Path("/nonexistent/CODE.fd"), package="ovmf")
+    machine = dataclasses.replace(machines.MACHINES["amd64"], firmware={"uefi": row})
+    monkeypatch.setitem(machines.MACHINES, "amd64", machine)
     with pytest.raises(InfrastructureError) as caught:
-        domain.firmware("amd64", "uefi")
+        machines.firmware("amd64", "uefi")
     assert caught.value.hint == "apt-get install ovmf"
 
 

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The steps of a nightly as command lines of fai-forge, one table for this machine and for GitLab.
+
+A person can repeat each of them as it is; exit codes are those of the verbs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+# What `fai-forge` is called by where a step is run or shown.
+PROGRAM = "fai-forge"
+
+
+@dataclass(frozen=True)
+class Site:
+    """What all steps of a run share: where builds go, the store, who signs, how guests run.
+
+    `key` and `keyring` are given where the environment does not say them; secrets never are.
+    """
+
+    out: Path
+    store: str
+    key: str | None = None
+    keyring: Path | None = None
+    mirror: str | None = None
+    security_mirror: str | None = None
+    overlays: tuple[str, ...] = ()
+    accel: str = "auto"
+    timeout_factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: `words` are the arguments of fai-forge."""
+
+    name: str
+    words: tuple[str, ...]
+
+    @property
+    def command(self) -> Sequence[str]:
+        """What a person types."""
+        return (PROGRAM, *self.words)
+
+
+def image_steps(site: Site, name: str, serial: str, decision: Path) -> tuple[Step, ...]:
+    """The chain of one image: build, boot, publish. Offline checks are part of a build."""
+    build = f"{name}-{serial}"
+    out = ("--out", str(site.out))
+    archive = _options(
+        ("--mirror", site.mirror),
+        ("--security-mirror", site.security_mirror),
+        *(("--overlay", each) for each in site.overlays),
+    )
+    guest = ("--accel", site.accel, "--timeout-factor", f"{site.timeout_factor:g}")
+    return (
+        Step(
+            "build",
+            ("build", name, "--serial", serial, "--decision", str(decision), *out, *archive),
+        ),
+        Step("boot", ("boot", build, *guest, *out, *archive)),
+        Step("publish", ("publish", build, "--to", site.store, *_signer(site), *out)),
+    )
+
+
+def store_steps(site: Site, tags: Path | None) -> tuple[Step, ...]:
+    """What comes once, after all images: promote, expire, and an index that stays valid."""
+    store = ("--store", site.store, *_signer(site))
+    named = (str(tags),) if tags else ()
+    return (
+        Step("promote", ("promote", *named, "--monthly", *store)),
+        Step("expire", ("expire", *store)),
+        Step("site", ("publish", "--refresh", "--to", site.store, *_signer(site))),
+    )
+
+
+def _signer(site: Site) -> tuple[str, ...]:
+    keyring = str(site.keyring) if site.keyring else None
+    return _options(("--key", site.key), ("--keyring", keyring))
+
+
+def _options(*pairs: tuple[str, str | None]) -> tuple[str, ...]:
+    return tuple(word for name, value in pairs if value for word in (name, value))
