@@ -17,7 +17,7 @@ TEST_PACKAGES := apt-utils chromium-headless-shell openssh-server \
 	openssl shellcheck systemd-container
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-boot setup-test test test-fast lint bench plan list doctor clean distclean
+.PHONY: help setup setup-boot setup-test test test-all test-fast lint bench plan list doctor clean distclean
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
 
@@ -53,6 +53,9 @@ $(VENV)/.ready-test: $(VENV)/.ready
 	@touch $@
 
 test: setup-test lint ## everything: style, types, units, real builds, live boots
+	$(PYTEST) tests -m 'not thorough' $(ARGS)
+
+test-all: setup-test lint ## what `make test` does, and other architectures, roles and faults: hours
 	$(PYTEST) tests $(ARGS)
 
 test-fast: setup-test lint ## style, types and unit tests: seconds
