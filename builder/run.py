@@ -18,12 +18,13 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, ParamSpec, TypeVar
 
 from builder.errors import BuildError, InfrastructureError
+from builder.running import RUNNING, end
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +135,7 @@ def run(
     words = tuple(str(word) for word in argv)
     log.debug("run: %s", shlex.join(words))
     try:
-        process = _RUNNING.start(
+        process = RUNNING.start(
             grace,
             words,
             env=environment(env),
@@ -167,7 +168,7 @@ def run(
 
     def expire() -> None:
         expired.set()
-        _end(process, grace)
+        end(process, grace)
 
     timer = threading.Timer(timeout, expire)
     timer.daemon = True
@@ -176,12 +177,12 @@ def run(
         captured = _talk(process, stdin, consume, capture)
         returncode = process.wait()
     except BaseException:
-        _end(process, grace)
+        end(process, grace)
         process.wait()
         raise
     finally:
         timer.cancel()
-        _RUNNING.ended(process)
+        RUNNING.ended(process)
 
     done = Completed(words, returncode, captured if capture else "".join(tail))
     if expired.is_set():
@@ -191,62 +192,6 @@ def run(
     if check and returncode != 0:
         raise CommandError(Completed(words, returncode, "".join(tail) or captured))
     return done
-
-
-class _Running:
-    """The programs that `run` waits for now, in any thread, and whether others may start."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._graces: dict[subprocess.Popen[str], float] = {}
-        self._stopping = 0
-
-    def start(self, grace: float, words: Sequence[str], **options: Any) -> subprocess.Popen[str]:
-        """Start a program; KeyboardInterrupt while all are to end."""
-        with self._lock:
-            if self._stopping:
-                raise KeyboardInterrupt
-            process = subprocess.Popen(words, **options)
-            self._graces[process] = grace
-        return process
-
-    def ended(self, process: subprocess.Popen[str]) -> None:
-        """The program is not waited for any more."""
-        with self._lock:
-            self._graces.pop(process, None)
-
-    def stop(self) -> None:
-        """End all of them, and refuse others."""
-        with self._lock:
-            self._stopping += 1
-            graces = dict(self._graces)
-        ends = [threading.Thread(target=_end, args=each) for each in graces.items()]
-        for end in ends:
-            end.start()
-        for end in ends:
-            end.join()
-
-    def go_on(self) -> None:
-        """Others may start again."""
-        with self._lock:
-            self._stopping -= 1
-
-
-_RUNNING = _Running()
-
-
-@contextlib.contextmanager
-def stop_programs() -> Iterator[None]:
-    """End all programs that `run` waits for in any thread, and let none start in the block.
-
-    Those that `run` was told to give a `grace` are asked first, and have ended by themselves when
-    the jobs that wait for them have.
-    """
-    _RUNNING.stop()
-    try:
-        yield
-    finally:
-        _RUNNING.go_on()
 
 
 def foreground(
@@ -331,19 +276,3 @@ def _feed(process: subprocess.Popen[str], text: str) -> None:
             pipe.write(text)
     except BrokenPipeError:
         pass
-
-
-def _end(process: subprocess.Popen[str], grace: float) -> None:
-    """Ask the program to end where it has a `grace` in seconds for that; then kill its group."""
-    if grace:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(grace)
-    _kill_group(process)
-
-
-def _kill_group(process: subprocess.Popen[str]) -> None:
-    """End the program and all that it started in its session."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from builder.run import stop_programs
+from builder.running import stop_programs
 
 T = TypeVar("T")
 

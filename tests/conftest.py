@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What all tests share: unit tests cannot start a process or open a network connection."""
+"""What all tests share: who runs which of them, and that unit tests reach nothing outside.
+
+Emulated guests keep one processor busy for most of the time that all tests take. So several
+processes run the tests (pytest-xdist), and what shares a build or an archive stays in one of them.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,30 @@ from typing import Any, NoReturn
 
 import pytest
 
-UNIT = Path(__file__).parent / "unit"
+HERE = Path(__file__).parent
+UNIT = HERE / "unit"
+# The longest first, since they are begun in this order; unit tests fill the gaps one by one.
+GROUPS = {"live": "boots", "integration": "programs"}
+# Modules of tests/live that do not need the image that the others boot.
+OWN_GROUP = "own_group"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests into groups for pytest-xdist, and the longest group in front."""
+    for item in items:
+        folder = item.path.relative_to(HERE).parts[0]
+        if item.get_closest_marker(OWN_GROUP):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        elif folder in GROUPS:
+            item.add_marker(pytest.mark.xdist_group(GROUPS[folder]))
+    order = list(GROUPS)
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(HERE).parts[0]
+        return order.index(folder) if folder in order else len(order)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from builder.errors import CheckError
 from builder.guest.verdict import verdict
 from builder.manifest import document
 from tests.live.conftest import NAME, REPORTS, forge
+from tests.live.test_predicted import assert_foreseen
 
 FAILING = """
 def test_that_fails(guest):
@@ -55,6 +56,11 @@ def test_a_failing_test_of_a_class_is_seen(live_image: Path, tmp_path: Path) -> 
     assert "test_lifecycle::test_powers_off" in report.passed
     with pytest.raises(CheckError, match=r"1 of \d+ tests failed in the uefi guest"):
         report.require()
+
+
+def test_a_plan_foresaw_it(out: Path) -> None:
+    """A plan of the same minute names its packages, version by version."""
+    assert_foreseen(out, NAME)
 
 
 def test_the_same_image_again(live_image: Path) -> None:
