@@ -30,6 +30,7 @@ WORDS = {"keep": ("keep", "kept"), "hide": ("HIDE", "hidden"), "remove": ("REMOV
 def _arguments(parser: argparse.ArgumentParser) -> None:
     stores.add_store(parser, needed=True)
     stores.add_dry_run(parser)
+    common.add_out(parser)
     common.add_json(parser)
 
 

@@ -48,6 +48,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--monthly", action="store_true", help="give the tag of this month, too")
     stores.add_store(parser, needed=False)
     stores.add_dry_run(parser)
+    common.add_out(parser)
     common.add_json(parser)
 
 

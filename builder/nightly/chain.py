@@ -19,6 +19,7 @@ class Site:
     """What all steps of a run share: where builds go, the store, who signs, how guests run.
 
     `key` and `keyring` are given where the environment does not say them; secrets never are.
+    `site` is a site's configuration; `firmware` are the kinds to boot with, all if it is empty.
     """
 
     out: Path
@@ -30,6 +31,8 @@ class Site:
     overlays: tuple[str, ...] = ()
     accel: str = "auto"
     timeout_factor: float = 1.0
+    site: Path | None = None
+    firmware: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,12 @@ def image_steps(site: Site, name: str, serial: str, decision: Path) -> tuple[Ste
         ("--mirror", site.mirror),
         ("--security-mirror", site.security_mirror),
         *(("--overlay", each) for each in site.overlays),
+        ("--site", str(site.site) if site.site else None),
     )
-    guest = ("--accel", site.accel, "--timeout-factor", f"{site.timeout_factor:g}")
+    guest = (
+        *("--accel", site.accel, "--timeout-factor", f"{site.timeout_factor:g}"),
+        *_options(*(("--firmware", kind) for kind in site.firmware)),
+    )
     return (
         Step(
             "build",
@@ -66,13 +73,17 @@ def image_steps(site: Site, name: str, serial: str, decision: Path) -> tuple[Ste
 
 
 def store_steps(site: Site, tags: Path | None) -> tuple[Step, ...]:
-    """What comes once, after all images: promote, expire, and an index that stays valid."""
-    store = ("--store", site.store, *_signer(site))
+    """What comes once, after all images: promote, expire, and an index that stays valid.
+
+    Each writes the store's pages, which show the decisions that are kept in `out`.
+    """
+    out = ("--out", str(site.out))
+    store = ("--store", site.store, *_signer(site), *out)
     named = (str(tags),) if tags else ()
     return (
         Step("promote", ("promote", *named, "--monthly", *store)),
         Step("expire", ("expire", *store)),
-        Step("site", ("publish", "--refresh", "--to", site.store, *_signer(site))),
+        Step("site", ("publish", "--refresh", "--to", site.store, *_signer(site), *out)),
     )
 
 
