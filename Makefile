@@ -18,7 +18,8 @@ TEST_PACKAGES := apt-utils chromium-headless-shell openssh-server \
 	openssl shellcheck systemd-container
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-boot setup-test test test-all test-fast lint bench plan list doctor clean distclean
+.PHONY: help setup setup-boot setup-test test test-all test-fast lint bench plan nightly publish list \
+	doctor clean distclean
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
 
@@ -72,6 +73,13 @@ bench: setup-boot ## ratios of a build against plain mmdebstrap, mke2fs and qemu
 
 plan: setup ## which images must be published anew, and why
 	@$(FORGE) plan $(or $(ARGS),--all)
+
+nightly: setup-boot ## publish what must be, with STORE=FOLDER|URL
+	@$(FORGE) nightly $(if $(STORE),--store '$(STORE)') $(ARGS)
+
+publish: setup ## publish the newest builds of out/, with STORE=FOLDER|URL
+	$(if $(STORE),,$(error say where to, such as: make publish STORE=/srv/images))
+	@$(FORGE) publish --to '$(STORE)' $(ARGS)
 
 list: setup ## the images, and what is built of them
 	@$(FORGE) list $(ARGS)

@@ -54,7 +54,7 @@ exit codes, the worst of all steps and images, worst first:
 EPILOG = """\
 and with --exit-code 5 if nothing was to be published, and nothing failed.
 """
-HEADINGS = ("IMAGE", "BUILD", "RESULT", *(step.upper() for step in words.STEPS), "WHY")
+HEADINGS = ("IMAGE", "SERIAL", "RESULT", *(step.upper() for step in words.STEPS), "WHY")
 NO_STORE = "\n".join(
     (
         "give a folder or a URL with --store, and who signs it with --key or"
@@ -208,7 +208,7 @@ def _foreseen(planned: Planned) -> Iterator[str]:
         (each.name, planned.serials.get(each.name, "-"), each.answer, summary(each))
         for each in planned.decisions
     ]
-    yield from common.table(("IMAGE", "BUILD", "DECISION", "WHY"), rows)
+    yield from common.table(("IMAGE", "SERIAL", "DECISION", "WHY"), rows)
     yield ""
 
 
@@ -226,12 +226,12 @@ def _print(folder: RunFolder, run: NightlyRun, arguments: argparse.Namespace) ->
         print(run.model_dump_json(by_alias=True, indent=2))
     else:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        print("\n".join(table(run, width)))
+        print("\n".join(table(run, width, page.parent)))
     print(f"The summary is in {page}", file=sys.stderr if arguments.json else sys.stdout)
 
 
-def table(run: NightlyRun, width: int | None) -> Iterator[str]:
-    """The summary as text; with a `width` in characters no reason is longer."""
+def table(run: NightlyRun, width: int | None, logs: Path) -> Iterator[str]:
+    """The summary as text; with a `width` in characters, reasons are cut; logs are in `logs`."""
     rows = [_cells(image) for image in run.images]
     cut = [(*row[:-1], _cut(row[-1], width)) for row in rows]
     yield from common.table(HEADINGS, cut)
@@ -242,7 +242,7 @@ def table(run: NightlyRun, width: int | None) -> Iterator[str]:
             if step.outcome == "failed":
                 yield f"    {image.name}: {step.name} failed: {step.reason}"
                 yield f"        {step.command}"
-                yield f"        said in {step.log}"
+                yield f"        said in {logs / (step.log or '')}"
     for step in run.store_steps:
         yield f"{step.name:<9} {step.outcome:<9} {words.seconds(step):<8} {step.reason}".rstrip()
     yield f"{words.counted(run)} in {words.span(run.seconds)}: {words.ending(run)}"

@@ -75,11 +75,12 @@ class TerminalWatcher:
         )
         self._lock = Lock()
         self._tasks: dict[str, TaskID] = {}
-        self._bars.start()
 
     def begins(self, what: str, step: str) -> None:
         """Add a line."""
         with self._lock:
+            # Not before: the plan has a bar of its own.
+            self._bars.start()
             self._tasks[what] = self._bars.add_task(f"{what}: {step}", total=None, said="")
 
     def says(self, what: str, line: str) -> None:

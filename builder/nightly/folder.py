@@ -101,10 +101,8 @@ def replace(path: Path, content: bytes) -> None:
     """Write a file at once, in place of another one; InfrastructureError where that fails."""
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        # A power cut may take it along: nothing is believed because it stands there.
+        partial.write_bytes(content)
         partial.replace(path)
     except OSError as error:
         raise InfrastructureError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from builder import cli, images, names
 from builder.cli import nightly as verb
-from builder.cli.nightly_progress import PlainWatcher, told
+from builder.cli.nightly_progress import PlainWatcher, TerminalWatcher, told
 from builder.errors import UsageError
 from builder.nightly import exits, program, words
 from builder.nightly.asked import asked
@@ -26,7 +27,8 @@ from builder.nightly.schema import schema_text
 from tests.unit.nightlyworld import ONE, TWO, NightlyWorld, of
 from tests.unit.pagecheck import Page
 
-SCHEMA = Path(__file__).parents[2] / "schema/nightly.schema.json"
+PROJECT = Path(__file__).parents[2]
+SCHEMA = PROJECT / "schema/nightly.schema.json"
 SITE = Site(
     out=Path("/out"),
     store="sftp://images.example.org/srv",
@@ -75,6 +77,16 @@ def test_every_step_is_a_command_that_a_person_can_type() -> None:
 )
 def test_the_worst_counts(codes: list[int], code: int) -> None:
     assert exits.worst(codes) == code
+
+
+def test_the_page_about_it_has_the_codes_in_their_order() -> None:
+    rows = re.findall(
+        r"^\| (\d+) \| (.*?) \| (.*?) \|$", (PROJECT / "docs/nightly.md").read_text(), re.M
+    )
+    told = [
+        (int(code), why) for code, _, why in rows if int(code) not in (exits.NOTHING, exits.DONE)
+    ]
+    assert told == [(row.code, row.why) for row in exits.WORST_FIRST if row.code != exits.DONE]
 
 
 def test_images_by_name_and_by_pattern() -> None:
@@ -171,15 +183,15 @@ def test_the_summary_elsewhere(told_run: tuple[NightlyWorld, NightlyRun]) -> Non
 
 def test_the_table_tells_all(told_run: tuple[NightlyWorld, NightlyRun]) -> None:
     _, run = told_run
-    lines = list(verb.table(run, None))
-    assert lines[0].split() == ["IMAGE", "BUILD", "RESULT", "BUILD", "BOOT", "PUBLISH", "WHY"]
+    lines = list(verb.table(run, None, Path("/logs")))
+    assert lines[0].split() == ["IMAGE", "SERIAL", "RESULT", "BUILD", "BOOT", "PUBLISH", "WHY"]
     assert lines[1].split()[:3] == [ONE, "20261121", "published"]
     assert lines[1].endswith("nothing is published yet; tried twice: boot")
     assert lines[2].split()[:3] == [TWO, "20261121", "failed"]
     text = "\n".join(lines)
     assert f"{TWO}: boot failed: it ended with 3" in text
     assert f"fai-forge boot {TWO}-20261121" in text
-    assert f"said in {TWO}.boot.log" in text
+    assert f"said in /logs/{TWO}.boot.log" in text
     assert lines[-1] == f"1 published, 1 failed in {words.span(run.seconds)}: " + (
         "a check or a boot failed (exit code 3)"
     )
@@ -220,6 +232,19 @@ def test_plain_lines(
     begun, ended = capsys.readouterr().err.splitlines()
     assert begun.endswith(f"s] {ONE}: boot")
     assert ended.endswith(f"s] {ONE}: {said}")
+
+
+def test_a_terminal_keeps_a_line_for_each_step(capsys: pytest.CaptureFixture[str]) -> None:
+    step = StepRun(name="boot", command="fai-forge boot", outcome="failed", reason="[bold]no")
+    shown = TerminalWatcher()
+    try:
+        shown.begins(ONE, "boot")
+        shown.says(ONE, "[red]booting with bios")
+        shown.says(TWO, "nobody asked")
+        shown.ends(ONE, step)
+    finally:
+        shown.finish()
+    assert f"{ONE}: boot failed in 0 s: [bold]no" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
