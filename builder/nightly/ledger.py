@@ -30,14 +30,17 @@ class Watcher(Protocol):
 
 
 class Ledger:
-    """Keeps the document true and on the disk, whatever is going on."""
+    """Keeps the document true and on the disk, whatever is going on.
 
-    def __init__(self, folder: RunFolder, run: NightlyRun, watcher: Watcher) -> None:
+    `begin` is when the call began, by the monotonic clock in seconds.
+    """
+
+    def __init__(self, folder: RunFolder, run: NightlyRun, watcher: Watcher, begin: float) -> None:
         self._folder = folder
         self._run = run
         self._watcher = watcher
         self._lock = threading.Lock()
-        self._begin = time.monotonic()
+        self._begin = begin
 
     @property
     def run(self) -> NightlyRun:

@@ -7,6 +7,7 @@ fails ends its chain and no other. What is about the whole store comes once, aft
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -40,10 +41,11 @@ def night(
 
     `report` is called at the end, also if that is an interrupt (KeyboardInterrupt).
     """
+    begin = time.monotonic()
     with locked(order.site.out):
         planned = plan(order)
         _keep(order, planned)
-        ledger = Ledger(planned.folder, _opened(order, planned), watcher)
+        ledger = Ledger(planned.folder, _opened(order, planned), watcher, begin)
         work = Work(order, planned, ledger)
         code = exits.UNEXPECTED
         try:
