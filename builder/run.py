@@ -57,11 +57,15 @@ class CommandError(BuildError):
 
 @dataclass(frozen=True)
 class Tool:
-    """A program of the host that fai-forge calls, and the Debian package that has it."""
+    """A program of the host that fai-forge calls, and the Debian package that has it.
+
+    An `optional` one is for something that most machines need not do.
+    """
 
     name: str
     package: str
     purpose: str
+    optional: bool = False
 
     def path(self) -> str | None:
         """Where the program is, or None. Administrators' folders count, also for plain users."""
@@ -74,13 +78,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def needs(name: str, *, package: str, purpose: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def needs(
+    name: str, *, package: str, purpose: str, optional: bool = False
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Declare that a function calls the host's program `name`; `fai-forge doctor` lists them all.
 
     The decorated function raises InfrastructureError, with the package to install, where the
     program is missing.
     """
-    tool = TOOLS.setdefault(name, Tool(name, package, purpose))
+    tool = TOOLS.setdefault(name, Tool(name, package, purpose, optional))
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(function)

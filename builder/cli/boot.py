@@ -12,6 +12,7 @@ from pathlib import Path
 from builder import paths
 from builder.cli import common, guests
 from builder.errors import CheckError, UsageError
+from builder.guest import machines
 from builder.guest.kernel import kernel_debs
 from builder.guest.verdict import BootReport, verdict
 from builder.install.supplies import Archive
@@ -19,8 +20,8 @@ from builder.manifest import document
 from builder.manifest.model import Manifest, Verdict
 
 DESCRIPTION = """\
-Boot an image under libvirt, with each firmware kind of its architecture, log in by SSH, run the
-tests in it, reboot it once, and power it off. The image itself is never written to.
+Boot an image under libvirt, with each firmware kind that it promises, log in by SSH, run the tests
+in it, reboot it once, and power it off. The image itself is never written to.
 
 Console log, JUnit and the tests' output are kept beside the build (for a FILE: in --report-dir),
 and the verdicts go into its manifest. The exit code is 3 if a test failed, 4 if the machine could
@@ -39,7 +40,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "--firmware",
         action="append",
         metavar="KIND",
-        help="bios, uefi or secureboot; may be given more than once (default: all)",
+        help="bios, uefi, secureboot or ieee1275; may be given more than once (default: those that"
+        " the image has boot loaders for; for a FILE: all that are installed)",
     )
     parser.add_argument(
         "--reinstall-kernel",
@@ -56,13 +58,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _call(arguments: argparse.Namespace) -> int:
     target = guests.find(arguments)
-    kinds = arguments.firmware or guests.firmware_kinds(target.arch)
+    kinds = arguments.firmware or guests.firmware_kinds(target)
     for kind in kinds:
-        if kind not in guests.firmware_kinds(target.arch):
-            raise UsageError(
-                f"there is no firmware {kind} for {target.arch}",
-                hint=f"there are: {', '.join(guests.firmware_kinds(target.arch))}",
-            )
+        machines.firmware(target.arch, kind)
     default = target.built.folder if target.built else arguments.out / "reports" / target.image.stem
     report_dir = (arguments.report_dir or default).absolute()
     tests = _class_tests(arguments, target)

@@ -15,12 +15,15 @@ from builder.archive import sources
 from builder.archive.aptroot import dates_unchecked
 from builder.cli import common
 from builder.errors import ForgeError, InfrastructureError
+from builder.guest import machines
 from builder.install import binfmt, sandbox, workspace
+from builder.models import DEFAULT_ARCH
 from builder.run import TOOLS
 
 DESCRIPTION = """\
 Check what building and booting images needs: programs, namespaces, mirrors and keys, memory and
-disk space. Each finding says what to do. The exit code is 4 if something is missing.
+disk space. Each finding says what to do. The exit code is 4 if something is missing that every
+machine needs; what only booting images of other architectures needs is marked with --.
 """
 GIB = 1 << 30
 # A warm cache of one image takes about 0.5 GiB, and a build about 1 GiB more.
@@ -33,6 +36,12 @@ class _Finding:
     good: bool
     detail: str
     hint: str = ""
+    # What most machines need not do: it is said, and no failure.
+    optional: bool = False
+
+    @property
+    def mark(self) -> str:
+        return "ok" if self.good else "--" if self.optional else "NO"
 
 
 def _findings(out: Path) -> Iterator[_Finding]:
@@ -43,7 +52,10 @@ def _findings(out: Path) -> Iterator[_Finding]:
             path is not None,
             f"to {tool.purpose}",
             "" if path else f"apt-get install {tool.package}",
+            tool.optional,
         )
+    for arch in machines.MACHINES:
+        yield _firmware(arch)
     yield _tried("namespaces", sandbox.check, "a sandbox can be made")
     for arch in binfmt.FORMATS:
         yield _tried(f"programs of {arch}", partial(sandbox.emulation, arch), "they run here")
@@ -56,6 +68,20 @@ def _findings(out: Path) -> Iterator[_Finding]:
     roomy = workspace.fits(3 * GIB)
     where = "images are put together in memory" if roomy else "images are put together on disk"
     yield _Finding("memory", True, f"{memory / GIB:.1f} GiB available: {where}")
+
+
+def _firmware(arch: str) -> _Finding:
+    """Which firmware kinds guests of an architecture can have here."""
+    kinds = machines.machine(arch).firmware
+    there = machines.installed(arch)
+    lacking = [kinds[name].candidates[-1].package for name in kinds if name not in there]
+    return _Finding(
+        f"firmware of {arch}",
+        not lacking,
+        f"to boot images by {', '.join(kinds)}",
+        f"apt-get install {' '.join(dict.fromkeys(lacking))}" if lacking else "",
+        arch != DEFAULT_ARCH,
+    )
 
 
 def _mirror() -> None:
@@ -107,10 +133,11 @@ def _call(arguments: argparse.Namespace) -> int:
     else:
         width = max(len(finding.what) for finding in found)
         for finding in found:
-            print(f"{'ok ' if finding.good else 'NO '} {finding.what:<{width}}  {finding.detail}")
+            print(f"{finding.mark}  {finding.what:<{width}}  {finding.detail}")
             for line in finding.hint.splitlines():
                 print(f"    {'':<{width}}  {line}")
-    return 0 if all(finding.good for finding in found) else InfrastructureError.exit_code
+    fine = all(finding.good or finding.optional for finding in found)
+    return 0 if fine else InfrastructureError.exit_code
 
 
 VERB = common.Verb("doctor", "check what this machine lacks", DESCRIPTION, _arguments, _call)

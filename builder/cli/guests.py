@@ -11,9 +11,9 @@ from builder import names
 from builder.builds import Built
 from builder.cli import common
 from builder.errors import UsageError
+from builder.guest import machines
 from builder.guest.accel import AUTO, CHOICES
 from builder.guest.guest import CLOUD_INIT, CREDENTIALS, LOGINS
-from builder.guest.machines import machine
 from builder.manifest import document
 from builder.manifest.model import Manifest
 from builder.models import ARCHES, DEFAULT_ARCH
@@ -90,6 +90,21 @@ def login_of(manifest: Manifest) -> str:
     return CLOUD_INIT if has_cloud_init else CREDENTIALS
 
 
-def firmware_kinds(arch: str) -> tuple[str, ...]:
-    """The firmware kinds of an architecture."""
-    return tuple(machine(arch).firmware)
+def firmware_kinds(target: Target) -> tuple[str, ...]:
+    """The firmware kinds that a target is booted with where nobody says which.
+
+    Of a build these are what its packages promise, of a file all that are installed here.
+    """
+    if target.manifest is None:
+        kinds = machines.installed(target.arch)
+        if not kinds:
+            machines.firmware(target.arch, next(iter(machines.machine(target.arch).firmware)))
+        return kinds
+    kinds = machines.promised(target.arch, {each.name for each in target.manifest.packages})
+    if not kinds:
+        known = ", ".join(machines.machine(target.arch).firmware)
+        raise UsageError(
+            f"{target.built} has no boot loader that is known here",
+            hint=f"say with --firmware what starts it: {known}",
+        )
+    return kinds

@@ -8,6 +8,7 @@ import shlex
 import sys
 
 from builder.cli import common, guests
+from builder.guest import machines
 from builder.guest.boot import boot
 from builder.run import foreground, needs
 
@@ -22,7 +23,9 @@ Nothing is kept: the guest writes to an overlay of the image.
 def _arguments(parser: argparse.ArgumentParser) -> None:
     guests.add_guest(parser)
     parser.add_argument(
-        "--firmware", default="uefi", metavar="KIND", help="bios, uefi (default) or secureboot"
+        "--firmware",
+        metavar="KIND",
+        help="bios, uefi, secureboot or ieee1275 (default: uefi where there is one)",
     )
     parser.add_argument(
         "--no-shell", action="store_true", help="print the ssh command and keep the guest running"
@@ -32,11 +35,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 @needs("ssh", package="openssh-client", purpose="log in to a guest")
 def _call(arguments: argparse.Namespace) -> int:
     target = guests.find(arguments)
-    print(f"booting {target.image.name} with {arguments.firmware} ...", file=sys.stderr, flush=True)
+    firmware = arguments.firmware or machines.usual(target.arch)
+    print(f"booting {target.image.name} with {firmware} ...", file=sys.stderr, flush=True)
     with boot(
         target.image,
         arch=target.arch,
-        firmware=arguments.firmware,
+        firmware=firmware,
         accel=arguments.accel,
         login=target.login,
         timeout_factor=arguments.timeout_factor,

@@ -18,15 +18,20 @@ from pathlib import Path
 
 from builder.errors import InfrastructureError, UsageError
 from builder.guest.machines import machine
-from builder.run import needs, run
+from builder.run import run
 
 AUTO, KVM, TCG = "auto", "kvm", "tcg"
 CHOICES = (AUTO, KVM, TCG)
 DEVICE = Path("/dev/kvm")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
-# How much slower a guest is; multiplies every time limit.
+# How much slower a guest of amd64 is; multiplies every time limit.
 SLOWNESS = {KVM: 1.0, TCG: 10.0}
+
+
+def slowness(arch: str, accel: str) -> float:
+    """How much slower yet a guest of another architecture is than one of amd64."""
+    return machine(arch).slowness if accel == TCG else 1.0
 
 
 @dataclass(frozen=True)
@@ -53,15 +58,15 @@ class Verdict:
             return
 
 
-@needs("qemu-system-x86_64", package="qemu-system-x86", purpose="boot amd64 images")
-def _qemu_version() -> str:
+def _qemu_version(emulator: str) -> str:
     """QEMU's version line; KVM verdicts do not outlive an upgrade."""
-    return run(["qemu-system-x86_64", "--version"], capture=True).output.splitlines()[0]
+    return run([emulator, "--version"], capture=True).output.splitlines()[0]
 
 
-def verdict_of(cache: Path) -> Verdict:
-    """The verdict's place for the host as it runs now."""
-    key = f"{BOOT_ID.read_text().strip()} {_qemu_version()}"
+def verdict_of(cache: Path, arch: str) -> Verdict:
+    """The verdict's place for the host as it runs now, and the emulator of an architecture."""
+    emulator = machine(arch).emulator
+    key = f"{BOOT_ID.read_text().strip()} {arch} {_qemu_version(emulator)}"
     return Verdict(cache / f"kvm-{hashlib.sha256(key.encode()).hexdigest()[:16]}")
 
 

@@ -19,7 +19,7 @@ from builder.errors import CheckError, InfrastructureError
 from builder.guest import accel as acceleration
 from builder.guest import domain, machines, ssh
 from builder.guest.console import ROTATED
-from builder.guest.credentials import oem_strings
+from builder.guest.credentials import credentials
 from builder.guest.guest import CLOUD_INIT, Guest, Timeouts
 from builder.guest.hypervisor import Hypervisor, hypervisor
 from builder.guest.overlay import copy_nvram, make_overlay
@@ -71,7 +71,7 @@ def boot(
     """
     machines.machine(arch).require()
     machines.firmware(arch, firmware)
-    verdict = acceleration.verdict_of(cache().guests)
+    verdict = acceleration.verdict_of(cache().guests, arch)
     tries = acceleration.attempts(accel, arch, verdict)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_terminable())
@@ -137,6 +137,7 @@ def _start(order: _Order, accel: str, folder: Path, host: Hypervisor) -> Guest:
     make_overlay(order.image, folder / "disk.qcow2", order.grow_mib)
     key, run_id = ssh.ClientKey.fresh(), uuid4()
     by_seed = order.login == CLOUD_INIT
+    loader = machines.firmware(order.arch, order.firmware)
     spec = domain.GuestSpec(
         name=f"fai-forge-{order.image.name.split('.')[0]}-{run_id.hex[:8]}",
         arch=order.arch,
@@ -144,8 +145,9 @@ def _start(order: _Order, accel: str, folder: Path, host: Hypervisor) -> Guest:
         accel=accel,
         disk=folder / "disk.qcow2",
         seed=write_seed(folder, f"fai-forge-{run_id}", key.public) if by_seed else None,
-        oem_strings=() if by_seed else oem_strings(key.public),
-        nvram=copy_nvram(machines.firmware(order.arch, order.firmware), folder),
+        credentials={} if by_seed else credentials(order.arch, key.public),
+        loader=loader,
+        nvram=copy_nvram(loader, folder),
         console=order.console,
         ssh_port=_free_port(),
     )
@@ -153,7 +155,7 @@ def _start(order: _Order, accel: str, folder: Path, host: Hypervisor) -> Guest:
     (folder / "domain.xml").write_text(xml)
     log.info("start %s (%s, %s)", spec.name, spec.firmware, accel)
     running = host.start(spec.name, xml)
-    limits = Timeouts.of(accel, order.timeout_factor)
+    limits = Timeouts.of(accel, order.timeout_factor * acceleration.slowness(order.arch, accel))
     return Guest(spec, running, key, limits, order.login)
 
 

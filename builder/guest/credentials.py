@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The way in without cloud-init: systemd credentials, which the guest finds in its SMBIOS.
+"""The way in without cloud-init: systemd credentials, which the guest finds in its SMBIOS or in
+QEMU's fw_cfg device.
 
 One gives root the run's SSH key, two add a unit that prints the host keys on the console, as
 cloud-init would. Nothing of the image is changed. The unit needs systemd 256, that is Debian 13.
@@ -9,11 +10,18 @@ Source: systemd.system-credentials(7), systemd-debug-generator(8), smbios-type-1
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 
+from builder.errors import UsageError
+from builder.guest.machines import machine
 from builder.guest.ssh import KEYS_BEGIN, KEYS_END
 
 PREFIX = "io.systemd.credential.binary"
-UNIT = "fai-forge-host-keys.service"
+FOLDER = "opt/io.systemd.credentials"
+# The longest name of a file in fw_cfg (QEMU's FW_CFG_MAX_FILE_PATH, less its end). It leaves one
+# letter for our unit, and `-.slice`, the root of all units, for the one that wants it.
+FW_CFG_NAME_BYTES = 55
+UNIT = "k.service"
 SERVICE = f"""\
 [Unit]
 Description=Print the SSH host keys on the console
@@ -26,18 +34,32 @@ cat /etc/ssh/ssh_host_*_key.pub; echo "{KEYS_END}"'
 """
 
 
-def credentials(public_key: str) -> dict[str, str]:
-    """The credentials of one run, by name."""
+def credentials(arch: str, public_key: str) -> dict[str, str]:
+    """The credentials of one run, by name; UsageError where nothing takes them to the guest."""
+    if machine(arch).credentials is None:
+        raise UsageError(
+            f"the only way into a guest of {arch} is cloud-init: its machine has no place for"
+            " systemd's credentials",
+            hint="boot an image that has cloud-init",
+        )
     return {
         "ssh.authorized_keys.root": f"{public_key}\n",
         f"systemd.extra-unit.{UNIT}": SERVICE,
-        "systemd.unit-dropin.multi-user.target": f"[Unit]\nWants={UNIT}\n",
+        "systemd.unit-dropin.-.slice": f"[Unit]\nWants={UNIT}\n",
     }
 
 
-def oem_strings(public_key: str) -> tuple[str, ...]:
-    """The same as SMBIOS strings of type 11 (OEM strings)."""
+def oem_strings(wanted: Mapping[str, str]) -> tuple[str, ...]:
+    """Credentials as SMBIOS strings of type 11 (OEM strings)."""
     return tuple(
         f"{PREFIX}:{name}={base64.b64encode(text.encode()).decode()}"
-        for name, text in credentials(public_key).items()
+        for name, text in wanted.items()
     )
+
+
+def fw_cfg(wanted: Mapping[str, str]) -> dict[str, str]:
+    """Credentials as files of fw_cfg, by name.
+
+    None may have a comma: libvirt 9.0 does not escape it for QEMU, where it begins another option.
+    """
+    return {f"{FOLDER}/{name}": text for name, text in wanted.items()}

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder import templates
-from builder.guest.machines import firmware, machine
+from builder.guest.credentials import fw_cfg, oem_strings
+from builder.guest.hardware import Channel, Firmware
+from builder.guest.machines import machine
 
 # How much memory a guest gets, in MiB: what a small cloud instance has.
 MEMORY_MIB = 2048
@@ -21,7 +24,8 @@ CPUS = {"kvm": 2, "tcg": 1}
 class GuestSpec:
     """All that varies from one domain to another; paths are absolute, `ssh_port` is the host's.
 
-    The way in is a `seed` for cloud-init, or `oem_strings` with credentials for systemd.
+    `loader` is the firmware that is installed for the kind `firmware`. The way in is a `seed` for
+    cloud-init, or `credentials` for systemd, by name.
     """
 
     name: str
@@ -33,7 +37,8 @@ class GuestSpec:
     nvram: Path | None
     console: Path
     ssh_port: int
-    oem_strings: tuple[str, ...] = ()
+    loader: Firmware = Firmware()  # noqa: RUF009 - it is frozen
+    credentials: Mapping[str, str] = field(default_factory=dict)
     memory_mib: int = MEMORY_MIB
 
     @property
@@ -44,7 +49,7 @@ class GuestSpec:
     @property
     def firmware_speaks(self) -> bool:
         """Whether the firmware writes to the serial console: UEFI does, QEMU's BIOS does not."""
-        return firmware(self.arch, self.firmware).code is not None
+        return self.loader.speaks
 
 
 def render(spec: GuestSpec, *, privileged: bool | None = None) -> str:
@@ -54,10 +59,13 @@ def render(spec: GuestSpec, *, privileged: bool | None = None) -> str:
     QEMU runs as root and nothing is relabelled: it must read a published file wherever that lies,
     and may not change who owns it.
     """
+    row = machine(spec.arch)
     template = templates.markup(Path(__file__).parent).get_template("domain.xml.j2")
     return template.render(
         guest=spec,
-        machine=machine(spec.arch),
-        firmware=machine(spec.arch).firmware[spec.firmware],
+        machine=row,
+        firmware=spec.loader,
+        oem_strings=oem_strings(spec.credentials) if row.credentials == Channel.SMBIOS else (),
+        fw_cfg=fw_cfg(spec.credentials) if row.credentials == Channel.FW_CFG else {},
         privileged=os.geteuid() == 0 if privileged is None else privileged,
     )

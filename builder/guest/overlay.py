@@ -9,7 +9,7 @@ from pathlib import Path
 import pydantic
 
 from builder.errors import UsageError
-from builder.guest.machines import Firmware
+from builder.guest.hardware import Firmware
 from builder.run import needs, run
 
 MIB = 1 << 20

@@ -74,3 +74,21 @@ def test_a_device_that_does_not_open_is_not_used(
     assert accel.usable("amd64") is True
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     assert accel.usable("amd64") is False
+
+
+def test_only_emulation_is_slower_elsewhere() -> None:
+    assert accel.slowness("amd64", "tcg") == 1
+    assert accel.slowness("arm64", "kvm") == 1
+    assert accel.slowness("arm64", "tcg") > 1
+
+
+def test_a_verdict_is_of_an_architecture_and_its_emulator(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    versions = {"qemu-system-x86_64": "7.2", "qemu-system-aarch64": "7.2"}
+    monkeypatch.setattr(accel, "_qemu_version", versions.__getitem__)
+    amd64, arm64 = (accel.verdict_of(tmp_path, arch).path for arch in ("amd64", "arm64"))
+    assert amd64 != arm64
+    versions["qemu-system-aarch64"] = "10.0"
+    assert accel.verdict_of(tmp_path, "amd64").path == amd64
+    assert accel.verdict_of(tmp_path, "arm64").path != arm64

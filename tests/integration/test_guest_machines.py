@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""libvirt's schema and QEMU take the machine of every row, with each firmware and way in."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import libvirt
+import pytest
+
+from builder.guest import domain, hypervisor, machines
+from builder.guest.credentials import credentials
+from builder.guest.overlay import copy_nvram
+from builder.guest.seed import write_seed
+from builder.run import run
+
+ROWS = [
+    (arch, kind, by_seed)
+    for arch, row in machines.MACHINES.items()
+    for kind in row.firmware
+    for by_seed in ((True, False) if row.credentials else (True,))
+]
+KEY = "ssh-ed25519 AAAA a key"
+# The guest is made and stopped before its first instruction; it ends with the connection.
+FLAGS = (
+    libvirt.VIR_DOMAIN_START_VALIDATE
+    | libvirt.VIR_DOMAIN_START_PAUSED
+    | libvirt.VIR_DOMAIN_START_AUTODESTROY
+)
+
+
+@pytest.mark.parametrize(("arch", "kind", "by_seed"), ROWS)
+def test_a_machine_is_made(arch: str, kind: str, by_seed: bool, tmp_path: Path) -> None:
+    machines.machine(arch).require()
+    loader = machines.firmware(arch, kind)
+    disk = tmp_path / "disk.qcow2"
+    run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "64M"])
+    spec = domain.GuestSpec(
+        name=f"fai-forge-test-{uuid.uuid4().hex[:8]}",
+        arch=arch,
+        firmware=kind,
+        accel="tcg",
+        disk=disk,
+        seed=write_seed(tmp_path, "test", KEY) if by_seed else None,
+        nvram=copy_nvram(loader, tmp_path),
+        console=tmp_path / "console.log",
+        # Whoever has a port already is not disturbed: 0 lets the kernel choose.
+        ssh_port=0,
+        loader=loader,
+        credentials={} if by_seed else credentials(arch, KEY),
+    )
+    with hypervisor.hypervisor() as host:
+        made = libvirt.open(host.uri)
+        try:
+            guest = made.createXML(domain.render(spec), FLAGS)
+            state, _reason = guest.state()
+            assert state == libvirt.VIR_DOMAIN_PAUSED
+            guest.destroy()
+        finally:
+            made.close()
