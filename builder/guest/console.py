@@ -15,6 +15,10 @@ from pathlib import Path
 ESCAPES = re.compile(
     r"\x1b(?:\[[0-9;?=]*[A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9]|[=>78cM])"
 )
+# Where a screen is drawn, such as shim's, each piece of text is first given its place.
+CURSOR = re.compile(r"\x1b\[\d+;\d+[Hf]")
+# Not in a line that is empty, or was part of a frame.
+WORDS = re.compile(r"[!-~]")
 # virtlogd starts a new file at 2 MiB and keeps the older ones as NAME.0 (newest) to NAME.2.
 ROTATED = (2, 1, 0)
 
@@ -99,8 +103,10 @@ KERNEL = re.compile(
 
 
 def clean(raw: bytes) -> str:
-    """The console as text: terminal escapes and carriage returns taken out."""
-    text = ESCAPES.sub("", raw.decode("utf-8", errors="replace"))
+    """The console as text: escapes, carriage returns and the frames of screens are taken out."""
+    # Frames of firmware's screens are not in UTF-8.
+    text = raw.decode("utf-8", errors="ignore")
+    text = ESCAPES.sub("", CURSOR.sub("\n", text))
     return text.replace("\r", "").replace("\0", "")
 
 
@@ -140,6 +146,11 @@ def froze_in_restart(text: str, firmware_speaks: bool) -> bool:
     return firmware_speaks and BOOT_LOADER.search(rest) is None
 
 
+def since_start(text: str) -> str:
+    """What was written since the machine was last restarted, or started."""
+    return text.rpartition(RESTART)[2]
+
+
 def tail(text: str, lines: int = 12) -> str:
-    """The last lines that are not empty, for an error's hint."""
-    return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
+    """The last lines that say something, for an error's hint."""
+    return "\n".join([line.rstrip() for line in text.splitlines() if WORDS.search(line)][-lines:])

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +16,8 @@ from builder.guest.accel import SLOWNESS
 from builder.guest.domain import GuestSpec
 from builder.guest.hypervisor import Domain
 from builder.guest.ssh import Answer
+from builder.guest.watch import Watch
 
-POLL_SECONDS = 0.5
 # The ways in: a seed for cloud-init, or credentials for systemd where an image has no cloud-init.
 CLOUD_INIT, CREDENTIALS = "cloud-init", "credentials"
 LOGINS = (CLOUD_INIT, CREDENTIALS)
@@ -79,7 +78,7 @@ class Guest:
         self.host_keys: tuple[ssh.HostKey, ...] = ()
         self._key = key
         self._client: paramiko.SSHClient | None = None
-        self._given_up: CheckError | None = None
+        self._watch = Watch(spec, running, limits.command)
 
     @property
     def name(self) -> str:
@@ -108,7 +107,7 @@ class Guest:
 
     def console_text(self) -> str:
         """All that the console showed so far, without terminal escapes."""
-        return console.read(self.spec.console)
+        return self._watch.text()
 
     def console_hits(self) -> list[console.Hit]:
         """The bad lines on the console so far."""
@@ -116,7 +115,7 @@ class Guest:
 
     def wait_kernel(self) -> None:
         """Wait for the first line that only a running kernel writes."""
-        self._wait(
+        self._watch.wait(
             "start its kernel",
             self.limits.kernel,
             lambda: console.kernel_started(self.console_text()),
@@ -128,9 +127,9 @@ class Guest:
         Failed units do not count here: the tests name them one by one.
         """
         self.wait_kernel()
-        self._wait("print its SSH host keys", self.limits.host_keys, self._learn_host_keys)
-        self._wait("answer on SSH", self.limits.ssh, lambda: ssh.banner(self.spec.ssh_port))
-        self._wait("let us in by SSH", self.limits.ssh, self._log_in)
+        self._watch.wait("print its SSH host keys", self.limits.host_keys, self._learn_host_keys)
+        self._watch.wait("answer on SSH", self.limits.ssh, lambda: ssh.banner(self.spec.ssh_port))
+        self._watch.wait("let us in by SSH", self.limits.ssh, self._log_in)
         self._settle()
 
     def ssh(self) -> paramiko.SSHClient:
@@ -138,14 +137,10 @@ class Guest:
 
         A guest that once did not do what it was waited for is not waited for again.
         """
-        if self._given_up is not None:
-            raise CheckError(
-                f"the guest was given up before: {self._given_up.message}",
-                hint="the first test that failed tells more",
-            )
+        self._watch.require_hope()
         transport = self._client.get_transport() if self._client else None
         if self._client is None or transport is None or not transport.is_active():
-            self._wait("let us in by SSH", self.limits.ssh, self._log_in)
+            self._watch.wait("let us in by SSH", self.limits.ssh, self._log_in)
         assert self._client is not None
         return self._client
 
@@ -191,7 +186,7 @@ class Guest:
             return False
 
         try:
-            self._wait("come back after a reboot", self.limits.reboot, back)
+            self._watch.wait("come back after a reboot", self.limits.reboot, back)
         except CheckError as error:
             if console.froze_in_restart(self.console_text(), self.spec.firmware_speaks):
                 raise InfrastructureError(
@@ -205,9 +200,9 @@ class Guest:
         """Power off from within and wait for a clean end, ordered by the guest itself."""
         self._order("systemctl poweroff")
         if not self.domain.stopped.wait(self.limits.poweroff):
-            raise self._failure("power off", self.limits.poweroff)
+            raise self._watch.timeout("power off", self.limits.poweroff)
         if not self.domain.shut_down_by_guest:
-            raise self._failure("power off cleanly: it ended in another way", None)
+            raise self._watch.failure("power off cleanly: it ended in another way")
 
     def ssh_command(self) -> list[str]:
         """The ssh command line for a person; its key and known_hosts lie in the run's folder."""
@@ -266,26 +261,3 @@ class Guest:
         """Give an order that takes the connection away with it."""
         with contextlib.suppress(paramiko.SSHException, OSError, EOFError):
             ssh.execute(self.ssh(), f"{command} --no-block", self.limits.command)
-
-    def _wait(self, what: str, seconds: float, condition: Callable[[], bool]) -> None:
-        """Poll until the condition holds; a guest that ended or gave up is not waited for."""
-        deadline = time.monotonic() + seconds
-        while not condition():
-            if not self.domain.active():
-                raise self._failure(f"{what}: it stopped running", None)
-            fatal = [hit for hit in self.console_hits() if hit.fatal]
-            if fatal:
-                raise self._failure(f"{what}: {fatal[0]}", None)
-            if time.monotonic() > deadline:
-                raise self._failure(what, seconds)
-            time.sleep(POLL_SECONDS)
-
-    def _failure(self, what: str, seconds: float | None) -> CheckError:
-        """The error for something that the guest did not do; after it the guest is given up."""
-        limit = "" if seconds is None else f" within {seconds:.0f} s"
-        end = console.tail(self.console_text())
-        self._given_up = CheckError(
-            f"the guest ({self.firmware}, {self.accel}) did not {what}{limit}",
-            hint=f"the console's end, from {self.spec.console}:\n{end}",
-        )
-        return self._given_up

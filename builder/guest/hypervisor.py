@@ -24,6 +24,7 @@ from typing import Any
 
 from builder.errors import InfrastructureError
 from builder.guest import reaper
+from builder.guest.serial import Keyboard
 from builder.run import needs, run
 
 SYSTEM, SESSION = "qemu:///system", "qemu:///session"
@@ -34,6 +35,8 @@ START_SECONDS = 30.0
 # How often the loop of events turns at least, and how long its last turn may take.
 TURN_MILLISECONDS = 250
 END_SECONDS = 10.0
+# How long an agent may take for one message; one that is there answers at once.
+AGENT_SECONDS = 10
 SYSTEM_SOCKETS = Path("/run/libvirt")
 
 
@@ -89,6 +92,33 @@ class Domain:
     def active(self) -> bool:
         """Whether the guest still runs."""
         return not self.stopped.is_set()
+
+    def ask_agent(self, message: str) -> str | None:
+        """What the guest's QEMU agent answers to a message; None where none does in time."""
+        import libvirt_qemu  # type: ignore[import-untyped]
+
+        libvirt = _libvirt()
+        try:
+            return str(libvirt_qemu.qemuAgentCommand(self.handle, message, AGENT_SECONDS, 0))
+        except libvirt.libvirtError:
+            return None
+
+    @contextlib.contextmanager
+    def keyboard(self) -> Iterator[Keyboard]:
+        """The serial console, to type into; InfrastructureError where it cannot be opened."""
+        libvirt = _libvirt()
+        try:
+            stream = self.handle.connect().newStream(libvirt.VIR_STREAM_NONBLOCK)
+            self.handle.openConsole(None, stream, libvirt.VIR_DOMAIN_CONSOLE_FORCE)
+            try:
+                yield Keyboard(stream)
+            finally:
+                stream.abort()
+        except libvirt.libvirtError as error:
+            raise InfrastructureError(
+                f"the guest's console cannot be typed into: {error}",
+                hint="the console's log tells what the guest wrote",
+            ) from error
 
     def destroy(self) -> None:
         """End the guest now; no error where it is gone already."""

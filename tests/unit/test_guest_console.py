@@ -112,3 +112,17 @@ LINUX = f"{GRUB}[    0.000000] Linux version 6.12.117+deb13-amd64\n"
 def test_a_machine_that_freezes_in_a_restart(text: str, uefi: bool, bios: bool) -> None:
     assert console.froze_in_restart(text, firmware_speaks=True) is uefi
     assert console.froze_in_restart(text, firmware_speaks=False) is bios
+
+
+def test_a_screen_is_read_line_by_line() -> None:
+    """shim draws a box; each piece of it comes with its place, and the frame is no text."""
+    raw = (
+        b"\x1b[01;01H\xda\xc4\xc4\xbf\x1b[02;01H\xb3   ERROR   \xb3"
+        b"\x1b[03;01H\xb3 Verification failed: (0x1A) Security Violation \xb3"
+    )
+    text = console.clean(raw)
+    assert [hit.line for hit in console.search(text)] == [
+        "Verification failed: (0x1A) Security Violation"
+    ]
+    said = [line.strip() for line in console.tail(text).splitlines()]
+    assert said == ["ERROR", "Verification failed: (0x1A) Security Violation"]
