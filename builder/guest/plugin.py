@@ -67,6 +67,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", f"guest_stage(name): when to run; one of {', '.join(STAGES)}"
     )
     if parent := os.environ.get(PARENT_VARIABLE):
+        # pytest takes SystemExit in a test for a failure of it, and goes on; this ends the session.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         threading.Thread(target=_follow, args=(int(parent),), daemon=True).start()
 
 

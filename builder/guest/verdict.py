@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 BASE_TESTS = Path(__file__).parent / "tests_base"
 # Seconds for one whole session; every step in it has a shorter limit of its own.
 SESSION_SECONDS = 2 * 3600.0
+# What a session has to take its guest away when it is ended.
+GRACE_SECONDS = 30.0
 # pytest's exit codes for "all passed" and "some failed"; others mean that it could not work.
 JUDGED = (0, 1)
 TRIES = 2
@@ -159,7 +161,14 @@ def _session(argv: Sequence[str | Path], report_dir: Path, firmware: str, accel:
     begin = time.monotonic()
     with (report_dir / f"boot-{firmware}.log").open("w", buffering=1) as told:
         try:
-            done = run(argv, env=env, timeout=SESSION_SECONDS, check=False, log_to=told)
+            done = run(
+                argv,
+                env=env,
+                timeout=SESSION_SECONDS,
+                check=False,
+                log_to=told,
+                grace=GRACE_SECONDS,
+            )
         except CommandError as error:
             raise CheckError(error.message, hint=error.hint) from error
     if done.returncode == INFRASTRUCTURE_EXIT:
