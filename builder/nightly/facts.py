@@ -14,8 +14,8 @@ from typing import Protocol
 
 from builder import names
 from builder.builds import Builds
-from builder.errors import ForgeError, UsageError
-from builder.guest.machines import machine
+from builder.errors import ForgeError
+from builder.guest.machines import promised
 from builder.manifest import document
 from builder.manifest.decision import Decision, ReasonKind
 from builder.manifest.model import Manifest
@@ -122,14 +122,13 @@ class Finished:
 
 
 def booted(manifest: Manifest, kinds: Sequence[str]) -> bool:
-    """Whether a build was booted with these firmware kinds (all, if none is named) and works."""
+    """Whether a build was booted with these firmware kinds (all that it promises, if none is
+    named) and works.
+    """
     if not kinds:
-        try:
-            kinds = tuple(machine(manifest.arch).firmware)
-        except UsageError:
-            return False
+        kinds = promised(manifest.arch, {each.name for each in manifest.packages})
     passed = {each.name for each in manifest.boots if each.verdict == "passed"}
-    return passed.issuperset(kinds) and len(passed) == len(manifest.boots)
+    return bool(passed) and passed.issuperset(kinds) and len(passed) == len(manifest.boots)
 
 
 def serial(name: str, channel: str, day: date, builds: Builds, store: OurStore) -> str:

@@ -25,11 +25,17 @@ from builder.nightly.model import ImageRun, NightlyRun, StepRun
 from builder.nightly.night import night
 from builder.nightly.order import Order
 from builder.nightly.program import Ended
+from tests.published import package
 from tests.unit import stores
 from tests.unit.stores import NOW
 
 ONE, TWO = "debian-13", "debian-13-slim"
 KINDS = ("bios", "uefi", "secureboot")
+# What makes an image promise these kinds.
+LOADERS = tuple(
+    package(name, "1", "amd64", name, "1")
+    for name in ("grub-pc-bin", "grub-efi-amd64-signed", "shim-signed")
+)
 FIRST = Reason(kind="first", effect="publish", text="nothing is published yet")
 CHANGED = Reason(kind="config-space", effect="publish", rule="config-space", text="it changed")
 BEHIND = Reason(kind="archive", effect="unknown", text="the archive cannot be reached")
@@ -147,7 +153,7 @@ class NightlyWorld:
         name, serial = step.words[1], step.words[3]
         built = stores.build(self.out, serial, name=name, image=serial.encode(), boots=())
         decision = self._decision(name, facts.Finished({}))
-        self._note(built, decision=decision)
+        self._note(built, decision=decision, packages=LOADERS)
 
     def _boot(self, step: Step) -> None:
         built = self._named(step)
