@@ -155,8 +155,9 @@ def _rootfs_tar_xz(source: Source, out: Path) -> None:
         "--format=posix",
         "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
         *("--sort=name", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls"),
-        # A container has no firmware, and an ESP's files belong to no package.
-        *("--anchored", "--exclude=./boot/efi/*"),
+        # A container has no firmware, and an ESP's files belong to no package. Nor has it disks:
+        # systemd-remount-fs would fail for the root that fstab names.
+        *("--anchored", "--exclude=./boot/efi/*", "--exclude=./etc/fstab"),
         *(f"--directory={source.tree.resolve()}", "."),
     )
 

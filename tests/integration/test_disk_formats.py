@@ -27,6 +27,7 @@ def plant(tree: Path) -> Path:
     (tree / "boot/efi/EFI").mkdir(parents=True)
     (tree / "boot/efi/EFI/file").write_text("firmware's")
     (tree / "etc/hostname").write_text("debian")
+    (tree / "etc/fstab").write_text("UUID=1 / ext4 rw 0 1")
     (tree / "etc/alias").symlink_to("hostname")
     clamp_times(tree, BUILD.epoch)
     return tree
