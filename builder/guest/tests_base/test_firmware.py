@@ -7,6 +7,8 @@ import pytest
 
 from builder.guest.guest import Guest
 
+pytestmark = pytest.mark.needs_machine
+
 SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 # Firmware: whether there is UEFI, and whether it enforces Secure Boot.
 STATES = {"bios": (False, False), "uefi": (True, False), "secureboot": (True, True)}

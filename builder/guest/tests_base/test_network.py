@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from builder.guest.guest import Guest
 
 
@@ -14,6 +16,7 @@ def test_ipv4_default_route(guest: Guest) -> None:
     assert "proto dhcp" in routes[0]
 
 
+@pytest.mark.needs_machine
 def test_ipv6_address(guest: Guest) -> None:
     """The interface has an address beyond the link's own, and a way out."""
     # QEMU announces fec0::/64, which the kernel calls a site-local address.

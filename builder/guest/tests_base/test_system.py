@@ -40,6 +40,7 @@ def test_machine_id_is_fresh(guest: Guest, host: Any) -> None:
     assert machine_id.mtime.timestamp() >= guest.started - 1
 
 
+@pytest.mark.needs_machine
 def test_root_grew_to_the_disk(guest: Guest) -> None:
     """The last partition and its file system fill the disk, which is larger than the image."""
     source = guest.check("findmnt -no SOURCE /").strip()
@@ -53,6 +54,7 @@ def test_root_grew_to_the_disk(guest: Guest) -> None:
     assert usable >= 0.9 * size
 
 
+@pytest.mark.needs_machine
 def test_a_clock_service_runs(host: Any) -> None:
     """Something keeps the time."""
     running = [name for name in CLOCKS if host.service(name).is_running]
@@ -65,6 +67,7 @@ def test_no_failed_units_after_reboot(guest: Guest) -> None:
     assert guest.check("systemctl list-units --failed --plain --no-legend").strip() == ""
 
 
+@pytest.mark.needs_machine
 def test_kernel_log_is_clean(guest: Guest) -> None:
     """dmesg has none of the lines that are bad on a console."""
     assert [str(hit) for hit in search(guest.check("dmesg"))] == []

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from builder.guest.guest import Guest
 
 
+@pytest.mark.needs_machine
 def test_the_cloud_kernel_runs(guest: Guest) -> None:
     assert "-cloud-" in guest.check("uname -r")

@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from builder.guest.guest import Guest
 
 # Controllers that no guest has: RAID, SAS, NVMe, SATA.
+pytestmark = pytest.mark.needs_machine
+
 DRIVERS = ("megaraid_sas", "mpt3sas", "nvme", "ahci")
 
 

@@ -30,6 +30,7 @@ def stranger(guest: Guest) -> Iterator[paramiko.Transport]:
         yield opened
 
 
+@pytest.mark.needs_machine
 def test_only_keys_are_taken(guest: Guest) -> None:
     # One connection for all: sshd makes strangers wait who try too often (PerSourcePenalties).
     with stranger(guest) as connection:
@@ -50,6 +51,7 @@ def test_root_cannot_be_given_an_empty_password_for_ssh(guest: Guest) -> None:
     assert "permitrootlogin without-password" in settings
 
 
+@pytest.mark.needs_machine
 def test_root_is_logged_in_on_screen_and_serial_line(guest: Guest) -> None:
     processes = guest.check("ps -e -o tty=,user=,comm=").splitlines()
     shells = [line.split() for line in processes if "bash" in line]

@@ -41,6 +41,7 @@ def test_licences_stay(guest: Guest) -> None:
     assert guest.run(f"stat --dereference {files}").stderr == ""
 
 
+@pytest.mark.needs_machine
 def test_the_initramfs_has_only_drivers_of_disks(guest: Guest) -> None:
     drivers = guest.check("lsinitramfs /boot/initrd.img-$(uname -r)")
     modules = [line for line in drivers.splitlines() if ".ko" in line]
