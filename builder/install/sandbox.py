@@ -4,7 +4,8 @@
 `fai-forge build` starts itself again inside new user, mount, PID, UTS and IPC namespaces. All that
 the build mounts and starts lives there, so a killed build leaves no mount, no loop device and no
 process behind, and FAI's global lock and log folders are its own. As root the user namespace is
-left out, unless programs of another architecture need one; the rest is the same.
+left out, unless programs of another architecture need one, or root is that of a container and may
+not mount; the rest is the same.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ USER_NAMESPACE = ("--map-root-user", "--map-auto")
 # The same for root, who stays who he is.
 ROOTS_NAMESPACE = (sys.executable, "-m", "builder.install.userns")
 SUBORDINATE_IDS = (Path("/etc/subuid"), Path("/etc/subgid"))
+# linux/capability.h: root of a container may not mount, unless the container is privileged.
+CAP_SYS_ADMIN = 21
 # How unshare says that its child ended by SIGKILL, and how we see that it did so itself.
 KILLED = (128 + signal.SIGKILL, -signal.SIGKILL)
 
@@ -160,7 +163,15 @@ def _unshare(way: Way = Way.NATIVE) -> list[str]:
     """unshare with the namespaces of a build, for this user."""
     if os.geteuid() != 0:
         return ["unshare", *USER_NAMESPACE, *NAMESPACES]
-    return [*(ROOTS_NAMESPACE if way is Way.PRIVATE else ()), "unshare", *NAMESPACES]
+    private = way is Way.PRIVATE or not _may_mount(Path("/proc/self/status"))
+    return [*(ROOTS_NAMESPACE if private else ()), "unshare", *NAMESPACES]
+
+
+def _may_mount(status: Path) -> bool:
+    """Whether a process, by its file of /proc, may make namespaces without a user namespace."""
+    lines = (line.partition(":") for line in status.read_text(encoding="utf-8").splitlines())
+    held = next((value for name, _, value in lines if name == "CapEff"), "0")
+    return bool(int(held, 16) >> CAP_SYS_ADMIN & 1)
 
 
 def _advice() -> str:

@@ -29,6 +29,7 @@ def test_root_needs_no_user_namespace(
     monkeypatch: pytest.MonkeyPatch, uid: int, mapped: bool
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: uid)
+    monkeypatch.setattr(module, "_may_mount", lambda _status: True)
     assert ("--map-auto" in module._unshare()) is mapped
     assert "--kill-child" in module._unshare()
 
@@ -46,7 +47,24 @@ def test_a_binfmt_misc_of_its_own_needs_a_user_namespace(
     monkeypatch: pytest.MonkeyPatch, uid: int, way: Way, starts: list[str]
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: uid)
+    monkeypatch.setattr(module, "_may_mount", lambda _status: True)
     assert module._unshare(way)[: len(starts)] == starts
+
+
+# Docker's default set of capabilities has no CAP_SYS_ADMIN; the other one is root's of a machine.
+@pytest.mark.parametrize(
+    ("held", "own"), [("00000000a80425fb", True), ("000001ffffffffff", False), ("", True)]
+)
+def test_root_of_a_container_needs_a_user_namespace(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, held: str, own: bool
+) -> None:
+    status = tmp_path / "status"
+    status.write_text("Name:\tcat\n" + (f"CapPrm:\t{'f' * 16}\nCapEff:\t{held}\n" if held else ""))
+    ours = module._may_mount
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(module, "_may_mount", lambda _status: ours(status))
+    assert ("builder.install.userns" in module._unshare()) is own
+    assert "--mount-proc" in module._unshare()
 
 
 def test_the_way_is_handed_to_the_inside(monkeypatch: pytest.MonkeyPatch) -> None:
