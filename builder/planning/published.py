@@ -17,7 +17,7 @@ from builder.manifest import document
 from builder.manifest.model import Manifest
 from builder.store import keys, reading
 from builder.store.folder import FolderPlace
-from builder.store.index import StoreIndex
+from builder.store.index import SeriesEntry, StoreIndex
 from builder.store.keys import Verifies
 from builder.store.memory import Memory
 from builder.store.open import open_readable
@@ -55,6 +55,10 @@ class FolderStore:
             )
         return manifest
 
+    def serials(self, series: str) -> tuple[str, ...]:
+        """The serials that the series has used."""
+        return tuple(built.serial for built in Builds(self.root).of(series))
+
 
 @dataclass(frozen=True)
 class IndexStore:
@@ -70,12 +74,23 @@ class IndexStore:
 
         Raises InfrastructureError or UsageError where that cannot be known.
         """
+        entry = self._entry(series)
+        build = reading.newest(entry) if entry else None
+        return reading.manifest(self.place, series, build) if build else None
+
+    def serials(self, series: str) -> tuple[str, ...]:
+        """The serials that the series has used, those of hidden and removed builds, too.
+
+        Raises InfrastructureError or UsageError where that cannot be known.
+        """
+        entry = self._entry(series)
+        return tuple(build.serial for build in entry.builds) if entry else ()
+
+    def _entry(self, series: str) -> SeriesEntry | None:
         index = self._index
         if isinstance(index, ForgeError):
             raise index
-        entry = reading.series(index, series)
-        build = reading.newest(entry) if entry else None
-        return reading.manifest(self.place, series, build) if build else None
+        return reading.series(index, series)
 
     @cached_property
     def _index(self) -> StoreIndex | ForgeError:

@@ -45,6 +45,8 @@ def test_the_newest_serial_counts(tmp_path: Path) -> None:
     assert found is not None
     assert found.serial == "20261101.10"
     assert store.newest("debian-12") is None
+    assert store.serials("debian-13") == ("20261031", "20261101.2", "20261101.10")
+    assert store.serials("debian-12") == ()
 
 
 def test_a_series_without_a_finished_build(tmp_path: Path) -> None:
@@ -94,6 +96,9 @@ def test_of_a_signed_store_the_newest_public_build_counts(tmp_path: Path) -> Non
     assert found is not None
     assert found.serial == "20261101.10"
     assert signed(tmp_path).newest("debian-14") is None
+    # A hidden build has its serial for ever.
+    assert signed(tmp_path).serials("debian-13") == ("20261101.9", "20261101.10", "20261102")
+    assert signed(tmp_path).serials("debian-14") == ()
 
 
 def test_a_signed_store_that_cannot_be_believed(tmp_path: Path) -> None:
