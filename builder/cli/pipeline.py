@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from builder import paths
 from builder.cli import common
 from builder.errors import UsageError
+from builder.guest.accel import AUTO, CHOICES
 from builder.manifest.decision import Decision, Decisions
 from builder.nightly import gitlab, serials
 from builder.nightly.chain import Site
@@ -54,24 +55,21 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "--manual", action="store_true", help="each image is published when somebody says so"
     )
     parser.add_argument(
-        "--accel",
-        choices=("auto", "kvm", "tcg"),
-        default="auto",
-        help="how guests run (default: %(default)s)",
+        "--accel", choices=CHOICES, default=AUTO, help="of guests: kvm, tcg, or what works"
     )
     parser.add_argument(
         "--timeout-factor",
         type=float,
         default=1.0,
         metavar="N",
-        help="for slow machines: all time limits of boots times this",
+        help="multiplies all time limits of guests, for slow machines",
     )
     parser.add_argument(
         "--firmware",
         action="append",
         default=[],
         metavar="KIND",
-        help="boot with this firmware kind; may be given more than once (default: all)",
+        help="boot with this one only; may be given more than once (default: all)",
     )
     common.add_out(parser)
     common.add_archive(parser)
