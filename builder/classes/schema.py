@@ -2,7 +2,8 @@
 """The JSON Schemas of a class's YAML files, which editors check and complete with.
 
 After a change of a model: `python -m builder.classes.schema > schema/class.schema.json`, and
-`python -m builder.classes.schema overlay > schema/overlay.schema.json`; the same for `offline`.
+`python -m builder.classes.schema overlay > schema/overlay.schema.json`; the same for `offline` and
+`known-issues`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import sys
 from typing import Any
 
+from builder.classes.known_issues import KnownIssuesFile
 from builder.classes.model import ClassFile
 from builder.classes.offline import OfflineFile
 from builder.classes.overlays import AdditionFile
@@ -34,7 +36,19 @@ def offline_schema() -> dict[str, Any]:
     return schema_of(OfflineFile, "urn:fai-forge:v1:offline", "fai-forge tests/offline.yaml")
 
 
-SCHEMAS = {"class": class_schema, "offline": offline_schema, "overlay": addition_schema}
+def known_issues_schema() -> dict[str, Any]:
+    """The schema of a `known-issues.yaml`."""
+    return schema_of(
+        KnownIssuesFile, "urn:fai-forge:v1:known-issues", "fai-forge known-issues.yaml"
+    )
+
+
+SCHEMAS = {
+    "class": class_schema,
+    "known-issues": known_issues_schema,
+    "offline": offline_schema,
+    "overlay": addition_schema,
+}
 
 
 def schema_text(which: str = "class") -> str:

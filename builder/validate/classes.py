@@ -7,7 +7,7 @@ import ast
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from builder.classes import Catalogue, Overlay, resolve, series
+from builder.classes import Catalogue, Overlay, known_issues, resolve, series
 from builder.classes import offline as promises
 from builder.classes.catalogue import faults, read_all
 from builder.configspace import CollisionError, examine, replace_faults
@@ -84,6 +84,12 @@ def tests(overlay: Overlay) -> Iterator[Finding]:
             promises.read(overlay.path)
         except DocumentError as error:
             yield of_error(TESTS, offline, error)
+    known = overlay.path / known_issues.FILE
+    if known.exists():
+        try:
+            known_issues.read(known)
+        except DocumentError as error:
+            yield of_error(TESTS, known, error)
     for path in sorted(overlay.path.glob("tests/*.py")):
         try:
             ast.parse(path.read_bytes(), str(path))
