@@ -27,7 +27,10 @@ KEEP = "keep"
 
 @contextlib.contextmanager
 def run_folder(parent: Path, keep: bool = False) -> Iterator[Path]:
-    """Yield a new folder under `parent` that only we can read, and remove it (unless `keep`)."""
+    """Yield a new folder under `parent` that only we can read, and remove it, unless `keep`.
+
+    Whoever puts a file called KEEP into it has it kept, too.
+    """
     parent.mkdir(parents=True, exist_ok=True)
     sweep(parent)
     folder = parent / f"{PREFIX}{uuid.uuid4().hex[:12]}"
@@ -40,7 +43,7 @@ def run_folder(parent: Path, keep: bool = False) -> Iterator[Path]:
         finally:
             if keep:
                 (folder / KEEP).touch()
-            else:
+            if not (folder / KEEP).exists():
                 shutil.rmtree(folder, ignore_errors=True)
             lock.unlink(missing_ok=True)
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 from uuid import uuid4
 
 from builder.errors import CheckError, InfrastructureError
@@ -32,6 +33,21 @@ log = logging.getLogger(__name__)
 
 # Room that the disk has more than the image, so that a growing root file system can be seen.
 GROW_MIB = 2048
+# The overlay that a guest writes to, in the folder of its run.
+DISK = "disk.qcow2"
+
+
+class Watches(Protocol):
+    """Somebody who is told how a boot goes."""
+
+    def started(self, guest: Guest) -> None:
+        """The machine runs; a second time, where the first did not start a kernel."""
+
+    def reached(self, stage: str) -> None:
+        """The start has come to one of `builder.guest.progress.STAGES`."""
+
+    def ending(self, guest: Guest, *, ready: bool) -> None:
+        """The guest is about to be taken away; it got `ready` before, or never did."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +61,7 @@ class _Order:
     console: Path
     timeout_factor: float
     grow_mib: int
+    witness: Watches | None
 
 
 @contextlib.contextmanager
@@ -60,6 +77,7 @@ def boot(
     timeout_factor: float = 1.0,
     grow_mib: int = GROW_MIB,
     keep: bool = False,
+    witness: Watches | None = None,
 ) -> Iterator[Guest]:
     """Boot `image` and yield the guest when it is ready; nothing of it is left behind.
 
@@ -67,7 +85,8 @@ def boot(
 
     The image is never written to: the guest has an overlay, `grow_mib` MiB larger. The console is
     kept as `console-FIRMWARE.log` in `report_dir` (default: the run's own folder, which `keep`
-    keeps). Raises CheckError where the guest fails, InfrastructureError where the host does.
+    keeps). A `witness` is told how it goes. Raises CheckError where the guest fails,
+    InfrastructureError where the host does.
     """
     machines.machine(arch).require()
     machines.firmware(arch, firmware)
@@ -86,6 +105,7 @@ def boot(
             reports / f"console-{firmware}.log",
             timeout_factor,
             grow_mib,
+            witness,
         )
         host = stack.enter_context(hypervisor())
         if len(tries) == 1:
@@ -93,8 +113,20 @@ def boot(
         else:
             guest = _probe(order, folder, host, verdict)
         stack.callback(guest.close)
-        guest.wait_ready()
-        yield guest
+        if witness is None:
+            guest.wait_ready()
+            yield guest
+            return
+        ready = False
+        try:
+            guest.wait_ready(witness.reached)
+            ready = True
+            yield guest
+        except Exception:
+            # Whoever interrupts us waits for our end, and not for evidence.
+            witness.ending(guest, ready=ready)
+            raise
+        witness.ending(guest, ready=True)
 
 
 def _probe(order: _Order, folder: Path, host: Hypervisor, verdict: acceleration.Verdict) -> Guest:
@@ -121,7 +153,9 @@ def _probe(order: _Order, folder: Path, host: Hypervisor, verdict: acceleration.
     guest = _start(order, acceleration.TCG, folder, host)
     try:
         guest.wait_kernel()
-    except BaseException:
+    except BaseException as error:
+        if order.witness is not None and isinstance(error, Exception):
+            order.witness.ending(guest, ready=False)
         guest.close()
         raise
     verdict.remember(False)
@@ -132,9 +166,9 @@ def _start(order: _Order, accel: str, folder: Path, host: Hypervisor) -> Guest:
     """Prepare the files of one guest and start it; what an earlier attempt left is replaced."""
     for path in [order.console, *(Path(f"{order.console}.{number}") for number in ROTATED)]:
         path.unlink(missing_ok=True)
-    for name in ("disk.qcow2", "seed.img", "nvram.fd"):
+    for name in (DISK, "seed.img", "nvram.fd"):
         (folder / name).unlink(missing_ok=True)
-    make_overlay(order.image, folder / "disk.qcow2", order.grow_mib)
+    make_overlay(order.image, folder / DISK, order.grow_mib)
     key, run_id = ssh.ClientKey.fresh(), uuid4()
     by_seed = order.login == CLOUD_INIT
     loader = machines.firmware(order.arch, order.firmware)
@@ -143,7 +177,7 @@ def _start(order: _Order, accel: str, folder: Path, host: Hypervisor) -> Guest:
         arch=order.arch,
         firmware=order.firmware,
         accel=accel,
-        disk=folder / "disk.qcow2",
+        disk=folder / DISK,
         seed=write_seed(folder, f"fai-forge-{run_id}", key.public) if by_seed else None,
         credentials={} if by_seed else credentials(order.arch, key.public),
         loader=loader,
@@ -156,7 +190,10 @@ def _start(order: _Order, accel: str, folder: Path, host: Hypervisor) -> Guest:
     log.info("start %s (%s, %s)", spec.name, spec.firmware, accel)
     running = host.start(spec.name, xml)
     limits = Timeouts.of(accel, order.timeout_factor * acceleration.slowness(order.arch, accel))
-    return Guest(spec, running, key, limits, order.login)
+    guest = Guest(spec, running, key, limits, order.login)
+    if order.witness is not None:
+        order.witness.started(guest)
+    return guest
 
 
 def _free_port() -> int:

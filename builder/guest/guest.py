@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +77,8 @@ class Guest:
         self.limits = limits
         self.started = time.time()
         self.host_keys: tuple[ssh.HostKey, ...] = ()
+        # Called while the guest still answers, before it reboots or powers off.
+        self.before_leaving: Callable[[], None] = lambda: None
         self._key = key
         self._client: paramiko.SSHClient | None = None
         self._watch = Watch(spec, running, limits.command)
@@ -121,16 +124,21 @@ class Guest:
             lambda: console.kernel_started(self.console_text()),
         )
 
-    def wait_ready(self) -> None:
+    def wait_ready(self, reached: Callable[[str], None] = lambda _stage: None) -> None:
         """Wait until the guest has settled: host keys on the console, SSH, systemd, cloud-init.
 
-        Failed units do not count here: the tests name them one by one.
+        Failed units do not count here: the tests name them one by one. `reached` is told the stages
+        of `builder.guest.progress`.
         """
         self.wait_kernel()
+        reached("kernel")
         self._watch.wait("print its SSH host keys", self.limits.host_keys, self._learn_host_keys)
+        reached("host keys")
         self._watch.wait("answer on SSH", self.limits.ssh, lambda: ssh.banner(self.spec.ssh_port))
         self._watch.wait("let us in by SSH", self.limits.ssh, self._log_in)
+        reached("SSH")
         self._settle()
+        reached("settled")
 
     def ssh(self) -> paramiko.SSHClient:
         """The open SSH connection as root, made anew where it broke.
@@ -174,6 +182,7 @@ class Guest:
 
         Raises InfrastructureError where the virtual machine itself did not start again.
         """
+        self.before_leaving()
         before = self.boot_id()
         self._order("systemctl reboot")
 
@@ -198,6 +207,7 @@ class Guest:
 
     def poweroff(self) -> None:
         """Power off from within and wait for a clean end, ordered by the guest itself."""
+        self.before_leaving()
         self._order("systemctl poweroff")
         if not self.domain.stopped.wait(self.limits.poweroff):
             raise self._watch.timeout("power off", self.limits.poweroff)

@@ -24,7 +24,14 @@ from builder.errors import ForgeError, InfrastructureError
 from builder.guest.accel import AUTO, CHOICES
 from builder.guest.boot import boot
 from builder.guest.guest import CLOUD_INIT, LOGINS, Guest
-from builder.guest.session import INFRASTRUCTURE_EXIT, MODULE_PROPERTY, PARENT_VARIABLE
+from builder.guest.session import (
+    ACCEL_PROPERTY,
+    CAUSE_PROPERTY,
+    INFRASTRUCTURE_EXIT,
+    MODULE_PROPERTY,
+    PARENT_VARIABLE,
+)
+from builder.guest.witness import WITNESS, watch
 from builder.models import DEFAULT_ARCH
 
 # Ordinary tests of a class run as "settled"; the later a stage, the more of the guest it changes.
@@ -46,7 +53,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     group.addoption("--accel", default=AUTO, choices=CHOICES, help="kvm, tcg, or what works")
     group.addoption("--login", default=CLOUD_INIT, choices=LOGINS, help="the way in")
     group.addoption("--timeout-factor", type=float, default=1.0, help="multiplies time limits")
-    group.addoption("--report-dir", type=Path, help="where the console log is kept")
+    group.addoption("--report-dir", type=Path, help="where console, journals and the like are kept")
+    group.addoption("--keep", action="store_true", help="keep the guest's folder if a test fails")
     group.addoption(
         "--deb",
         type=Path,
@@ -66,6 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", f"guest_stage(name): when to run; one of {', '.join(STAGES)}"
     )
+    watch(config)
     if parent := os.environ.get(PARENT_VARIABLE):
         # pytest takes SystemExit in a test for a failure of it, and goes on; this ends the session.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -144,12 +153,14 @@ def guest(
             login=option("--login"),
             report_dir=option("--report-dir"),
             timeout_factor=option("--timeout-factor"),
+            witness=request.config.pluginmanager.get_plugin(WITNESS),
         ) as booted:
-            record_testsuite_property("accel", booted.accel)
+            record_testsuite_property(ACCEL_PROPERTY, booted.accel)
             yield booted
     except InfrastructureError as error:
         pytest.exit(_told(error), returncode=INFRASTRUCTURE_EXIT)
     except ForgeError as error:
+        record_testsuite_property(CAUSE_PROPERTY, _told(error))
         pytest.fail(_told(error), pytrace=False)
 
 

@@ -12,3 +12,6 @@ INFRASTRUCTURE_EXIT = 75
 PARENT_VARIABLE = "FAI_FORGE_PARENT"
 # The property of each test in the JUnit file that names its module.
 MODULE_PROPERTY = "module"
+# The properties of the whole session: what ran the guest, and why it did not get ready.
+ACCEL_PROPERTY = "accel"
+CAUSE_PROPERTY = "cause"

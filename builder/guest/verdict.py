@@ -13,15 +13,23 @@ import os
 import sys
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.errors import CheckError, InfrastructureError, UsageError
+from builder.guest import leftovers, progress
 from builder.guest.accel import AUTO
 from builder.guest.guest import CLOUD_INIT
 from builder.guest.machines import firmware as firmware_row
-from builder.guest.session import INFRASTRUCTURE_EXIT, MODULE_PROPERTY, PARENT_VARIABLE
+from builder.guest.progress import Event
+from builder.guest.session import (
+    ACCEL_PROPERTY,
+    CAUSE_PROPERTY,
+    INFRASTRUCTURE_EXIT,
+    MODULE_PROPERTY,
+    PARENT_VARIABLE,
+)
 from builder.models import DEFAULT_ARCH
 from builder.paths import CACHE_VARIABLE, cache
 from builder.run import CommandError, run
@@ -40,7 +48,10 @@ TRIES = 2
 
 @dataclass(frozen=True)
 class TestResult:
-    """One test of a boot; `message` is empty where it passed."""
+    """One test of a boot; `message` is empty where it passed.
+
+    One that has not `run` counts as failed: its guest did not get ready.
+    """
 
     # pytest must not take this class for a test.
     __test__ = False
@@ -48,13 +59,16 @@ class TestResult:
     name: str
     passed: bool
     message: str = ""
+    seconds: float = 0.0
+    run: bool = True
 
 
 @dataclass(frozen=True)
 class BootReport:
     """What became of an image under one firmware; `seconds` is the wall-clock time of the last try.
 
-    There is a second of `tries` where the host failed the first.
+    There is a second of `tries` where the host failed the first. `cause` says why no test could
+    run, if none could; `stages` are how far the start came, and when.
     """
 
     firmware: str
@@ -64,6 +78,8 @@ class BootReport:
     console: Path
     junit: Path
     tries: int = 1
+    cause: str = ""
+    stages: tuple[Event, ...] = ()
 
     @property
     def passed(self) -> tuple[str, ...]:
@@ -78,12 +94,15 @@ class BootReport:
     @property
     def ok(self) -> bool:
         """Whether tests ran, and all of them passed."""
-        return bool(self.tests) and not self.failed
+        return bool(self.tests) and not self.failed and not self.cause
 
     def require(self) -> None:
         """Raise CheckError, with the first failure's reason as its hint, unless all is well."""
         if self.ok:
             return
+        if self.cause:
+            head, _, rest = self.cause.partition("\n")
+            raise CheckError(head, hint=f"{rest}\nconsole: {self.console}\nJUnit: {self.junit}")
         if not self.tests:
             raise CheckError(
                 f"no test ran in the {self.firmware} guest", hint=f"look at {self.junit}"
@@ -107,12 +126,15 @@ def verdict(
     timeout_factor: float = 1.0,
     tests: Sequence[Path] = (),
     debs: Sequence[Path] = (),
+    keep: bool = False,
+    on_event: Callable[[Event], None] = lambda _event: None,
 ) -> BootReport:
     """Boot `image` and run the base tests and `tests` (files or folders of classes) in the guest.
 
     `debs` are installed again before the reboot, which shows that an upgraded kernel still boots.
-    `report_dir` gets console-FIRMWARE.log, boot-FIRMWARE.xml (JUnit) and boot-FIRMWARE.log.
-    Failing tests are in the report; InfrastructureError, after one more try, where the host fails.
+    `report_dir` gets what `builder.guest.leftovers` lists; `keep` keeps the guest's own folder if
+    a test fails; `on_event` is told how far the boot is, in the thread of the caller. Failing tests
+    are in the report; InfrastructureError, after one more try, where the host fails.
     """
     for module in ("pytest", "testinfra"):
         if importlib.util.find_spec(module) is None:
@@ -129,17 +151,19 @@ def verdict(
     argv = [
         *(sys.executable, "-m", "pytest", "-p", "builder.guest.plugin"),
         *("-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", BASE_TESTS),
-        *("--strict-markers", "--import-mode=importlib", "-v", "-ra", "--tb=short"),
+        *("--strict-markers", "--import-mode=importlib", "-q", "-ra", "--tb=short"),
+        *("-o", "console_output_style=classic"),
         *("--image", image.resolve(), "--arch", arch, "--firmware", firmware, "--accel", accel),
         *("--login", login),
         *("--timeout-factor", str(timeout_factor), "--report-dir", report_dir),
+        *(("--keep",) if keep else ()),
         *(word for deb in debs for word in ("--deb", deb.resolve())),
         f"--junitxml={report_dir / f'boot-{firmware}.xml'}",
         *(BASE_TESTS, *tests),
     ]
     for number in range(1, TRIES + 1):
         try:
-            return replace(_session(argv, report_dir, firmware, accel), tries=number)
+            return replace(_session(argv, report_dir, firmware, accel, on_event), tries=number)
         except InfrastructureError as error:
             if number == TRIES:
                 raise
@@ -147,10 +171,16 @@ def verdict(
     raise AssertionError("unreachable")
 
 
-def _session(argv: Sequence[str | Path], report_dir: Path, firmware: str, accel: str) -> BootReport:
+def _session(
+    argv: Sequence[str | Path],
+    report_dir: Path,
+    firmware: str,
+    accel: str,
+    on_event: Callable[[Event], None],
+) -> BootReport:
     """Run pytest once and read its JUnit file."""
+    leftovers.remove(report_dir, firmware)
     junit = report_dir / f"boot-{firmware}.xml"
-    junit.unlink(missing_ok=True)
     env = {
         "PYTHONPATH": str(Path(__file__).parents[2]),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -158,6 +188,15 @@ def _session(argv: Sequence[str | Path], report_dir: Path, firmware: str, accel:
         CACHE_VARIABLE: str(cache().root),
         PARENT_VARIABLE: str(os.getpid()),
     }
+    stages: list[Event] = []
+
+    def heard(line: str) -> None:
+        event = progress.read(line)
+        if event is not None:
+            if event.kind == "stage":
+                stages.append(event)
+            on_event(event)
+
     begin = time.monotonic()
     with (report_dir / f"boot-{firmware}.log").open("w", buffering=1) as told:
         try:
@@ -167,6 +206,7 @@ def _session(argv: Sequence[str | Path], report_dir: Path, firmware: str, accel:
                 timeout=SESSION_SECONDS,
                 check=False,
                 log_to=told,
+                on_line=heard,
                 grace=GRACE_SECONDS,
             )
         except CommandError as error:
@@ -178,36 +218,57 @@ def _session(argv: Sequence[str | Path], report_dir: Path, firmware: str, accel:
             f"the tests of the guest could not run (pytest's exit code {done.returncode})",
             hint=done.output.strip(),
         )
-    used, tests = read_junit(junit.read_text())
+    found = read_session(junit.read_text())
     return BootReport(
         firmware=firmware,
-        accel=used or accel,
+        accel=found.accel or accel,
         seconds=time.monotonic() - begin,
-        tests=tests,
+        tests=found.tests,
         console=report_dir / f"console-{firmware}.log",
         junit=junit,
+        cause=found.cause,
+        stages=tuple(stages),
     )
 
 
-def read_junit(text: str) -> tuple[str, tuple[TestResult, ...]]:
-    """The acceleration and the tests of a JUnit file that our own pytest wrote.
+@dataclass(frozen=True)
+class Session:
+    """What a JUnit file says: what ran the guest, why none got ready (if so), and the tests."""
+
+    accel: str
+    cause: str
+    tests: tuple[TestResult, ...]
+
+
+def read_session(text: str) -> Session:
+    """The session of a JUnit file that our own pytest wrote.
 
     A test that failed and whose cleaning up failed too counts once. Skipped tests are failures:
     the base tests skip nothing, and a class's test that cannot run promises nothing.
     """
     root = ET.fromstring(text)  # noqa: S314 - our own file
-    accel = _property(root, "accel")
+    cause = _property(root, CAUSE_PROPERTY)
     found: dict[str, TestResult] = {}
     for case in root.iter("testcase"):
         # What could not be imported has no properties.
         module = _property(case, MODULE_PROPERTY) or case.get("classname", "")
         name = f"{module}::{case.get('name', '')}"
+        seconds = float(case.get("time", "0"))
         bad = next((child for child in case if child.tag in ("failure", "error", "skipped")), None)
         if bad is not None:
-            found[name] = TestResult(name, False, bad.text or bad.get("message") or "")
+            # Where no guest got ready, the error of each test is that of the guest.
+            run = not cause or bad.tag != "error"
+            message = bad.text or bad.get("message") or ""
+            found[name] = TestResult(name, False, message, seconds, run)
         else:
-            found.setdefault(name, TestResult(name, True))
-    return accel, tuple(found.values())
+            found.setdefault(name, TestResult(name, True, seconds=seconds))
+    return Session(_property(root, ACCEL_PROPERTY), cause, tuple(found.values()))
+
+
+def read_junit(text: str) -> tuple[str, tuple[TestResult, ...]]:
+    """The acceleration and the tests of such a file."""
+    session = read_session(text)
+    return session.accel, session.tests
 
 
 def _property(element: ET.Element, name: str) -> str:

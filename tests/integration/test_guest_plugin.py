@@ -7,8 +7,9 @@ import os
 import sys
 from pathlib import Path
 
+from builder.guest.progress import read
 from builder.guest.session import INFRASTRUCTURE_EXIT
-from builder.guest.verdict import BASE_TESTS, TestResult, read_junit
+from builder.guest.verdict import BASE_TESTS, TestResult, read_junit, read_session
 from builder.run import Completed, run
 
 TEST = "def test_one():\n    pass\n"
@@ -31,14 +32,26 @@ def test_is_not_run():
 """
 
 
+TELLING = """
+from builder.guest.witness import WITNESS
+
+def test_one(request):
+    print("captured")
+    request.config.pluginmanager.get_plugin(WITNESS).reached("kernel")
+
+def test_two():
+    raise AssertionError
+"""
+
+
 def reported(junit: Path, *files: Path) -> tuple[TestResult, ...]:
     """What a session with our plugin reports of these files."""
     session(junit, *files)
     return read_junit(junit.read_text())[1]
 
 
-def session(junit: Path, *files: Path) -> Completed:
-    """Run these files of tests with our plugin."""
+def session(junit: Path, *files: Path | str) -> Completed:
+    """Run these files of tests with our plugin; options may be among them."""
     words: list[str | Path] = [sys.executable, "-m", "pytest", "-p", "builder.guest.plugin", "-q"]
     words += ["-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", BASE_TESTS]
     return run(
@@ -75,3 +88,29 @@ def test_a_host_that_fails_ends_the_session(tmp_path: Path) -> None:
     assert done.returncode == INFRASTRUCTURE_EXIT
     assert "the emulator did not start its firmware again" in done.output
     assert "RAN" not in done.output
+
+
+def test_progress_is_told_as_it_comes(tmp_path: Path) -> None:
+    """Also from within a test, whose own output is captured."""
+    overlay = tmp_path / "SSHD" / "tests"
+    overlay.mkdir(parents=True)
+    (overlay / "test_keys.py").write_text(TELLING)
+    done = session(tmp_path / "junit.xml", overlay / "test_keys.py")
+    events = [event for event in map(read, done.output.splitlines()) if event]
+    assert [(each.kind, each.text, each.number, each.total, each.passed) for each in events] == [
+        ("stage", "kernel", 0, 0, True),
+        ("test", "SSHD/test_keys::test_one", 1, 2, True),
+        ("test", "SSHD/test_keys::test_two", 2, 2, False),
+    ]
+
+
+def test_a_guest_that_is_not_ready_is_the_cause_of_all(tmp_path: Path) -> None:
+    file = tmp_path / "test_of_a_guest.py"
+    file.write_text("def test_one(guest):\n    pass\n\ndef test_two(guest):\n    pass\n")
+    empty = tmp_path / "not-there.qcow2"
+    junit = tmp_path / "junit.xml"
+    done = session(junit, "--image", empty, "--accel", "tcg", file)
+    assert done.returncode == 1, done.output
+    found = read_session(junit.read_text())
+    assert found.cause.startswith(f"there is no image {empty}")
+    assert [(test.passed, test.run) for test in found.tests] == [(False, False)] * 2
