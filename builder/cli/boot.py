@@ -6,31 +6,43 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from builder import paths
 from builder.cli import common, guests
-from builder.errors import CheckError, UsageError
-from builder.guest import machines
+from builder.cli.boot_progress import watcher
+from builder.errors import UsageError
+from builder.guest import capacity, machines, promised
+from builder.guest.accel import AUTO
 from builder.guest.kernel import kernel_debs
-from builder.guest.verdict import BootReport, verdict
+from builder.guest.remember import Records
+from builder.guest.report import Report, dump
+from builder.guest.text import kept, lines
+from builder.guest.trials import Order, Trial, boot_all, digest
 from builder.install.supplies import Archive
-from builder.manifest import document
-from builder.manifest.model import Manifest, Verdict
+from builder.planning.earlier import earlier
+from builder.planning.published import open_store
+from builder.store.memory import Memory
 
 DESCRIPTION = """\
-Boot an image under libvirt, with each firmware kind that it promises, log in by SSH, run the tests
-in it, reboot it once, and power it off. The image itself is never written to.
+Boot an image under libvirt by each firmware kind that it promises, side by side where processors
+and memory allow: log in by SSH, run the tests in it, reboot it once, and power it off. The image
+itself is never written to.
 
-Console log, JUnit and the tests' output are kept beside the build (for a FILE: in --report-dir),
-and the verdicts go into its manifest. The exit code is 3 if a test failed, 4 if the machine could
-not run the guest.
+Beside the build (for a FILE: in --report-dir) are kept, for each kind: console, journals, what
+systemd-analyze says, a screenshot of a failure, JUnit; and for all of them a report as page
+(NAME-SERIAL.report.html) and for programs (NAME-SERIAL.boots.json). The verdicts go into the
+build's manifest. Failures are compared with the report of an earlier build, and those that
+known-issues.yaml explains do not count.
+
+exit codes: 0, 3 if a test failed, 4 if the machine could not run a guest.
 
 examples:
   fai-forge boot debian-13
   fai-forge boot debian-13 --firmware secureboot --reinstall-kernel
-  fai-forge boot ./some.qcow2 --firmware uefi --report-dir reports
+  fai-forge boot debian-13 --against /srv/images --keyring images.gpg
+  fai-forge boot ./some.qcow2 --firmware uefi --keep --report-dir reports
 """
 
 
@@ -44,6 +56,14 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         " the image has boot loaders for; for a FILE: all that are installed)",
     )
     parser.add_argument(
+        "--jobs", type=_positive, metavar="N", help="guests at a time (default: what the host can)"
+    )
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="where a test fails, keep the guest's disk and say how to look into it",
+    )
+    parser.add_argument(
         "--reinstall-kernel",
         action="store_true",
         help="also install the kernel package again in the guest, and boot with the result",
@@ -51,48 +71,127 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--report-dir", type=Path, metavar="DIR", help="where logs go (default: beside the build)"
     )
+    parser.add_argument(
+        "--against",
+        metavar="DIR|URL",
+        help="compare with the newest earlier build there that has a report (default: OUT)",
+    )
+    parser.add_argument(
+        "--keyring", metavar="FILE", type=Path, help="public keys that verify a signed store"
+    )
     common.add_archive(parser)
     common.add_overlays(parser)
     common.add_json(parser)
 
 
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
 def _call(arguments: argparse.Namespace) -> int:
     target = guests.find(arguments)
-    kinds = arguments.firmware or guests.firmware_kinds(target)
+    trials = _trials(arguments, target)
+    name = target.built.name if target.built else target.image.stem
+    default = target.built.folder if target.built else arguments.out / "reports" / name
+    folder = (arguments.report_dir or default).absolute()
+    records = Records(folder, name, target.arch, target.built)
+    before = _earlier(arguments, target)
+    plan = capacity.plan(
+        len(trials),
+        capacity.expected(arguments.accel, target.arch),
+        capacity.host(),
+        arguments.jobs,
+    )
+    kinds = [trial.kind for trial in trials]
+    at_once = f", {plan.jobs} at a time: {plan.why}" if len(trials) > 1 else ""
+    print(f"booting {target.image.name} by {', '.join(kinds)}{at_once}", file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="fai-forge-") as scratch:
+        order = Order(
+            name=name,
+            arch=target.arch,
+            folder=folder,
+            tests=_tests(arguments, target),
+            words=_words(arguments, target),
+            digests={each: digest(each, target.manifest) for each in {t.image for t in trials}},
+            accel=arguments.accel,
+            timeout_factor=arguments.timeout_factor,
+            debs=_debs(arguments, target, Path(scratch)),
+            keep=arguments.keep,
+        )
+        shown = watcher(kinds)
+        try:
+            outcome = boot_all(trials, order, before, plan.jobs, shown, records.add)
+        finally:
+            shown.finish()
+    if arguments.json:
+        print(dump(records.report(outcome.boots)), end="")
+    else:
+        for boot in outcome.boots:
+            print("\n".join(lines(boot)))
+        print(f"report: {records.page}")
+    for line in kept(outcome, trials, target.arch):
+        print(line, file=sys.stderr)
+    outcome.require(target.image.name, records.page)
+    return 0
+
+
+def _trials(arguments: argparse.Namespace, target: guests.Target) -> tuple[Trial, ...]:
+    """One for each kind that was asked for, in that order."""
+    kinds = tuple(dict.fromkeys(arguments.firmware or guests.firmware_kinds(target)))
     for kind in kinds:
         machines.firmware(target.arch, kind)
-    default = target.built.folder if target.built else arguments.out / "reports" / target.image.stem
-    report_dir = (arguments.report_dir or default).absolute()
-    tests = _class_tests(arguments, target)
-    reports = []
-    with tempfile.TemporaryDirectory(prefix="fai-forge-") as folder:
-        debs = _debs(arguments, target, Path(folder))
-        for kind in kinds:
-            print(f"booting {target.image.name} with {kind} ...", file=sys.stderr, flush=True)
-            report = verdict(
-                target.image,
-                report_dir=report_dir,
-                arch=target.arch,
-                firmware=kind,
-                accel=arguments.accel,
-                login=target.login,
-                timeout_factor=arguments.timeout_factor,
-                tests=tests,
-                debs=debs,
+    return tuple(Trial(kind, target.image, target.login) for kind in kinds)
+
+
+def _earlier(arguments: argparse.Namespace, target: guests.Target) -> Report | None:
+    """The report to compare with; a file that is no build has none."""
+    if target.built is None:
+        if arguments.against:
+            raise UsageError(
+                "--against compares builds of one image, and a file is none",
+                hint="name a build, such as debian-13-20261121",
             )
-            reports.append(report)
-            _remember(target, report)
-            if not arguments.json:
-                _print(report)
-    if arguments.json:
-        common.print_json([_answer(report) for report in reports])
-    failed = [report.firmware for report in reports if not report.ok]
-    if failed:
-        raise CheckError(
-            f"{target.image.name} failed with {', '.join(failed)}",
-            hint=f"console logs and JUnit are in {report_dir}",
-        )
-    return 0
+        return None
+    store = open_store(
+        arguments.against or str(arguments.out),
+        # Without a store to verify, OUT is meant, which nobody signs.
+        arguments.keyring if arguments.against else None,
+        Memory(paths.cache().stores),
+        datetime.now(UTC),
+        must_exist=arguments.against is not None,
+    )
+    return earlier(store, target.built.name, target.built.serial)
+
+
+def _tests(arguments: argparse.Namespace, target: guests.Target) -> promised.Tests:
+    if target.manifest is None:
+        return promised.base()
+    return promised.of_build(target.manifest, common.catalogue(arguments))
+
+
+def _words(arguments: argparse.Namespace, target: guests.Target) -> tuple[str, ...]:
+    """The arguments that repeat a boot, but for its kind: what is not as it is by default."""
+    what = str(target.built) if target.built else str(target.image)
+    options: dict[str, object] = {
+        "--arch": arguments.arch,
+        "--login": arguments.login,
+        "--accel": arguments.accel if arguments.accel != AUTO else None,
+        "--timeout-factor": arguments.timeout_factor if arguments.timeout_factor != 1 else None,
+        "--mirror": arguments.mirror if arguments.reinstall_kernel else None,
+        "--security-mirror": arguments.security_mirror if arguments.reinstall_kernel else None,
+        "--site": arguments.site,
+        "--out": arguments.out if target.built and arguments.out != common.DEFAULT_OUT else None,
+        "--report-dir": arguments.report_dir,
+    }
+    words = [word for name, value in options.items() if value for word in (name, str(value))]
+    for overlay in arguments.overlay:
+        words += ["--overlay", overlay]
+    if arguments.reinstall_kernel:
+        words.append("--reinstall-kernel")
+    return ("boot", what, *words)
 
 
 def _debs(arguments: argparse.Namespace, target: guests.Target, folder: Path) -> tuple[Path, ...]:
@@ -108,78 +207,6 @@ def _debs(arguments: argparse.Namespace, target: guests.Target, folder: Path) ->
         paths.cache(), arguments.mirror, arguments.security_mirror, target.manifest.distro
     )
     return kernel_debs(target.manifest, archive, folder)
-
-
-def _class_tests(arguments: argparse.Namespace, target: guests.Target) -> Sequence[Path]:
-    """What the image's classes promise: each overlay's own live tests."""
-    if target.manifest is None:
-        return ()
-    known = common.catalogue(arguments)
-    names = [each.name for each in target.manifest.classes]
-    folders = known.overlays(names)
-    here = {overlay.name for overlay in folders}
-    for each in target.manifest.classes:
-        if "/" in each.overlay and each.overlay not in here:
-            raise UsageError(
-                f"{target.built} has the class {each.name} of an overlay that is not given, so its"
-                " tests cannot be run",
-                hint=f"give {_where(target.manifest, each.overlay)} with --overlay",
-            )
-    return [test for one in folders for test in sorted((one.path / "tests").glob("test_*.py"))]
-
-
-def _where(manifest: Manifest, overlay: str) -> str:
-    """Where an overlay came from when the image was built."""
-    label = overlay.partition("/")[0]
-    found = (each.origin for each in manifest.build.commits if each.overlay == label)
-    return next(found, None) or label
-
-
-def _remember(target: guests.Target, report: BootReport) -> None:
-    """Write a verdict into the build's manifest, in place of an older one."""
-    if target.built is None:
-        return
-    known = document.load(target.built.manifest)
-    entry = Verdict(
-        name=report.firmware,
-        verdict="passed" if report.ok else "failed",
-        detail=_counted(report),
-        log=report.junit.name if report.junit.parent == target.built.folder else None,
-    )
-    others = tuple(each for each in known.boots if each.name != entry.name)
-    boots = tuple(sorted((*others, entry), key=lambda each: each.name))
-    partial = target.built.manifest.with_suffix(".partial")
-    partial.write_text(document.dump(known.model_copy(update={"boots": boots})), encoding="utf-8")
-    partial.replace(target.built.manifest)
-
-
-def _print(report: BootReport) -> None:
-    """One line for a boot, and one for each test that failed."""
-    word = "passed" if report.ok else "FAILED"
-    print(f"{word}  {report.firmware:<11} {_counted(report)} in {report.seconds:.0f} s")
-    for test in report.tests:
-        if not test.passed:
-            print(f"        {test.name}: {test.message.strip().splitlines()[-1:]}")
-    print(f"        {report.console}")
-
-
-def _counted(report: BootReport) -> str:
-    again = "" if report.tries == 1 else f", at try {report.tries}"
-    tests = f"{len(report.passed)} of {len(report.tests)} tests passed"
-    return f"{tests} under {report.accel}{again}"
-
-
-def _answer(report: BootReport) -> dict[str, object]:
-    return {
-        "firmware": report.firmware,
-        "passed": report.ok,
-        "accel": report.accel,
-        "seconds": round(report.seconds, 1),
-        "tries": report.tries,
-        "tests": {test.name: test.message or "passed" for test in report.tests},
-        "console": report.console,
-        "junit": report.junit,
-    }
 
 
 VERB = common.Verb("boot", "boot an image and test it", DESCRIPTION, _arguments, _call)

@@ -17,7 +17,7 @@ from builder.manifest import document
 from builder.manifest.model import Manifest
 from builder.store import keys, reading
 from builder.store.folder import FolderPlace
-from builder.store.index import SeriesEntry, StoreIndex
+from builder.store.index import StoreIndex
 from builder.store.keys import Verifies
 from builder.store.memory import Memory
 from builder.store.open import open_readable
@@ -74,7 +74,7 @@ class IndexStore:
 
         Raises InfrastructureError or UsageError where that cannot be known.
         """
-        entry = self._entry(series)
+        entry = reading.series(self.index(), series)
         build = reading.newest(entry) if entry else None
         return reading.manifest(self.place, series, build) if build else None
 
@@ -83,14 +83,14 @@ class IndexStore:
 
         Raises InfrastructureError or UsageError where that cannot be known.
         """
-        entry = self._entry(series)
+        entry = reading.series(self.index(), series)
         return tuple(build.serial for build in entry.builds) if entry else ()
 
-    def _entry(self, series: str) -> SeriesEntry | None:
-        index = self._index
-        if isinstance(index, ForgeError):
-            raise index
-        return reading.series(index, series)
+    def index(self) -> StoreIndex:
+        """The store's index; raises InfrastructureError or UsageError."""
+        if isinstance(self._index, ForgeError):
+            raise self._index
+        return self._index
 
     @cached_property
     def _index(self) -> StoreIndex | ForgeError:

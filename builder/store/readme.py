@@ -48,12 +48,16 @@ PURPOSES: Mapping[str, str] = {
     ".fai.log.gz": "FAI's log of the build",
     ".report.html": "what the checks and the boots found",
     ".checks.xml": "the checks, as JUnit",
+    ".boots.json": "what the boots found, for programs",
     "SHA256SUMS": "the digests of all files, signed in SHA256SUMS.gpg and SHA256SUMS.asc",
     "SHA512SUMS": "the same with SHA-512, signed in SHA512SUMS.asc",
 }
 BOOTS: Mapping[str, str] = {
     "console-": "what a machine said on its console when it was booted",
     "boot-": "what was tried when it was booted",
+    "journal-": "its journal when it was booted",
+    "analyze-": "how long its start took, unit by unit",
+    "screen-": "its screen when something failed",
 }
 
 

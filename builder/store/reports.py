@@ -1,35 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the checks and the boots of a build found: as JUnit for programs, as a page for people.
 
-The checks are in the manifest; each boot left a JUnit file of its own beside the image.
+The checks are in the manifest, and each boot left its own files and the report of all beside the
+image; who booted it has made the page, too.
 """
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Mapping
 from pathlib import Path
 
-import jinja2
-
-from builder import templates
-from builder.guest.verdict import TestResult, read_junit
-from builder.manifest.model import Manifest, Verdict
-
-TEMPLATE = "report.html.j2"
-# Logs that a boot leaves beside the image, by the firmware that it was booted with.
-LOGS = ("console-{}.log", "boot-{}.log", "boot-{}.xml")
-
-
-@dataclass(frozen=True)
-class Boot:
-    """A boot as the page shows it; `logs` are names of files beside the image."""
-
-    verdict: Verdict
-    tests: tuple[TestResult, ...]
-    logs: tuple[str, ...]
+from builder.guest import page, report
+from builder.manifest.model import Manifest
 
 
 def checks_junit(manifest: Manifest) -> bytes:
@@ -49,32 +32,13 @@ def checks_junit(manifest: Manifest) -> bytes:
     return bytes(ET.tostring(suite, encoding="utf-8", xml_declaration=True)) + b"\n"
 
 
-def page(manifest: Manifest, folder: Path) -> bytes:
-    """The page about all checks and boots; `folder` is that of the build, with the boots' files."""
-    boots = [_boot(each, folder) for each in manifest.boots]
-    wrong = [each for each in (*manifest.checks, *manifest.boots) if each.verdict != "passed"]
-    text = _template().render(manifest=manifest, boots=boots, wrong=wrong)
-    return text.encode()
-
-
 def reports(manifest: Manifest, folder: Path) -> Mapping[str, bytes]:
-    """The files to put beside an image, by name."""
+    """The files to put beside an image, by name; `folder` is that of the build."""
     stem = f"{manifest.name}-{manifest.serial}"
+    boots = report.load(folder / f"{stem}{report.SUFFIX}")
+    subject = page.Subject(stem, manifest.title, manifest.arch, manifest)
+    made = page.render(subject, manifest.checks, boots, folder)
     return {
         f"{stem}.checks.xml": checks_junit(manifest),
-        f"{stem}.report.html": page(manifest, folder),
+        f"{stem}{page.SUFFIX}": made.encode(),
     }
-
-
-def _boot(verdict: Verdict, folder: Path) -> Boot:
-    junit = folder / f"boot-{verdict.name}.xml"
-    tests: Sequence[TestResult] = ()
-    if junit.is_file():
-        _, tests = read_junit(junit.read_text(encoding="utf-8"))
-    logs = (log.format(verdict.name) for log in LOGS)
-    return Boot(verdict, tuple(tests), tuple(log for log in logs if (folder / log).is_file()))
-
-
-@cache
-def _template() -> jinja2.Template:
-    return templates.markup(Path(__file__).parent).get_template(TEMPLATE)

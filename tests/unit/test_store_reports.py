@@ -6,17 +6,11 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+from builder.guest.report import dump
 from builder.manifest.model import Manifest, Verdict
 from builder.store.reports import checks_junit, reports
+from tests.unit.boots import boot, case, report
 from tests.unit.worlds import MAIN, NOW, manifest, source
-
-JUNIT = """\
-<testsuites><testsuite>
-<testcase classname="x" name="test_up"><properties>
-<property name="fai-forge-module" value="test_system"/></properties></testcase>
-<testcase classname="x" name="test_down"><failure>it &lt;b&gt;broke&lt;/b&gt;</failure></testcase>
-</testsuite></testsuites>
-"""
 
 
 def tried(*verdicts: Verdict, boots: tuple[Verdict, ...] = ()) -> Manifest:
@@ -39,21 +33,26 @@ def test_checks_are_junit() -> None:
 
 
 def test_the_page_tells_all_and_escapes_it(tmp_path: Path) -> None:
-    (tmp_path / "boot-uefi.xml").write_text(JUNIT)
-    (tmp_path / "console-uefi.log").write_text("Linux version 6.12\n")
-    boot = Verdict(name="uefi", verdict="failed", detail="1 of 2 tests passed under tcg")
-    made = tried(GOOD, BAD, boots=(boot,))
-    found = reports(made, tmp_path)
+    made = tried(GOOD, BAD, boots=(Verdict(name="uefi", verdict="failed", detail="1 of 2"),))
     stem = f"{made.name}-{made.serial}"
+    failed = boot(case("test_system::test_down", "failed", message="it <b>broke</b>"))
+    whole = report(failed, serial=made.serial)
+    (tmp_path / f"{stem}.boots.json").write_text(dump(whole))
+    found = reports(made, tmp_path)
     assert set(found) == {f"{stem}.checks.xml", f"{stem}.report.html"}
     page = found[f"{stem}.report.html"].decode()
     assert "2 of 3 failed." in page
     assert "it is &lt;i&gt;builder&lt;/i&gt; &amp; not debian" in page
     assert "it &lt;b&gt;broke&lt;/b&gt;" in page
-    assert 'href="console-uefi.log"' in page
-    # A log that is not there is not linked.
-    assert "boot-uefi.log" not in page
     assert found == reports(made, tmp_path)
+
+
+def test_a_boot_without_a_report_is_a_row(tmp_path: Path) -> None:
+    """So it was before there were reports."""
+    old = Verdict(name="bios", verdict="passed", detail="24 of 24 <tests>", log="boot-bios.xml")
+    page = b"".join(reports(tried(GOOD, boots=(old,)), tmp_path).values()).decode()
+    assert "24 of 24 &lt;tests&gt;" in page
+    assert 'href="boot-bios.xml"' in page
 
 
 def test_what_was_not_booted_says_so(tmp_path: Path) -> None:

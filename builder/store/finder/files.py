@@ -13,7 +13,7 @@ KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("SBOM", (".spdx.json", ".cdx.json", ".spdx", ".cdx.xml")),
     ("Digests", ("SUMS", "SUMS.gpg", "SUMS.asc")),
     ("Decision", (".decision.json",)),
-    ("Reports", (".xml", ".html")),
+    ("Reports", (".xml", ".html", ".boots.json", ".png")),
     ("Logs", (".log", ".log.gz", ".log.xz", ".log.zst")),
     ("About", ("README.md",)),
 )
