@@ -103,7 +103,7 @@ class Bars:
     def started(self, kind: str) -> None:
         """Start the bar."""
         self._bars.start_task(self._tasks[kind])
-        self._bars.update(self._tasks[kind], detail=f"comes to: {STAGES[0]}")
+        self._bars.update(self._tasks[kind], detail=f"next: {STAGES[0]}")
 
     def event(self, kind: str, event: Event) -> None:
         """Move the bar."""
@@ -115,7 +115,7 @@ class Bars:
             number = STAGES.index(event.text) + 1 if event.text in STAGES else 0
             self._failed[kind] = 0
             coming = STAGES[number] if number < len(STAGES) else "tests"
-            self._update(kind, number, len(STAGES), f"comes to: {coming}")
+            self._update(kind, number, len(STAGES), f"next: {coming}")
             return
         self._failed[kind] += not event.passed
         if not event.passed:
@@ -133,8 +133,8 @@ class Bars:
 
     def broke(self, kind: str, error: InfrastructureError) -> None:
         """Say what the host did."""
-        self._console.print(f"[yellow]?[/] {kind:<{self._wide}}  ", end="")
-        self._console.print(f"no verdict: {error.message}", markup=False)
+        words = self._escape(f"{kind:<{self._wide}}  no verdict: {error.message}")
+        self._console.print(f"[yellow]?[/] {words}")
         self._bars.remove_task(self._tasks[kind])
 
     def finish(self) -> None:

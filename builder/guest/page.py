@@ -7,7 +7,7 @@ Links lead to the logs beside it; the picture of a failed boot is in it.
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -55,17 +55,35 @@ def render(subject: Subject, checks: Sequence[Verdict], report: Report | None, f
         for each in remembered
         if each.name not in there
     ]
-    verdicts = [*(each.verdict for each in checks), *(row.verdict for row in rows)]
+    wrong = {
+        "check": sum(each.verdict != "passed" for each in checks),
+        "boot": sum(row.verdict != "passed" for row in rows),
+    }
     return _template().render(
         subject=subject,
         checks=checks,
         rows=rows,
         boots=boots,
-        failed=sum(verdict != "passed" for verdict in verdicts),
+        failed=any(wrong.values()),
+        told=_summary({"check": len(checks), "boot": len(rows)}, wrong),
         pictures={
             boot.name: _picture(folder / boot.screenshot) for boot in boots if boot.screenshot
         },
     )
+
+
+def _summary(numbers: Mapping[str, int], wrong: Mapping[str, int]) -> str:
+    """All verdicts in one sentence: "1 of 3 boots failed, 40 checks passed."."""
+    bad = [
+        f"{wrong[what]} of {_count(numbers[what], what)} failed" for what in wrong if wrong[what]
+    ]
+    good = [
+        f"{_count(numbers[what], what)} passed"
+        for what in numbers
+        if numbers[what] and not wrong[what]
+    ]
+    never = [] if numbers["boot"] else ["it was not booted"]
+    return f"{', '.join([*bad, *good, *never])}."
 
 
 def counted(boot: Boot) -> str:

@@ -55,7 +55,7 @@ SENTENCES = (
     "console-uefi.log: console",
     "fai-forge boot debian-13-20261121 --firmware uefi",
     "1 new, 1 fixed since 20261101",
-    "1 of 1 failed.",
+    "1 of 1 boot failed.",
 )
 
 

@@ -177,6 +177,12 @@ def test_a_collision_is_found_without_a_build(house: House) -> None:
     [
         ("tests/offline.yaml", "present:\n  - [\n", "this is not YAML", 3),
         ("tests/test_x.py", "def x(:\n", "this is not Python", 1),
+        (
+            "tests/known-issues.yaml",
+            "issues:\n  - test: x\n",
+            "the field issues.0.images is missing",
+            2,
+        ),
     ],
 )
 def test_tests_that_cannot_be_read(
