@@ -16,6 +16,7 @@ from builder.classes.known_issues import KnownIssue
 from builder.errors import CheckError
 from builder.guest import (
     console,
+    junit,
     known,
     leftovers,
     regressions,
@@ -23,9 +24,10 @@ from builder.guest import (
     startlogs,
     startup,
 )
+from builder.guest.junit import TestResult
 from builder.guest.machines import MACHINES
 from builder.guest.report import Boot, Image, Report, Stage, Start, Test
-from builder.guest.verdict import BootReport, TestResult
+from builder.guest.verdict import BootReport
 
 # Lines of the console that a report of a failed boot has.
 CONSOLE_LINES: Final = 40
@@ -65,6 +67,8 @@ def compose(
         )
     subject = known.Subject(told.name, told.kind, told.arch)
     tests = known.judge([_test(each) for each in found.tests], issues, subject, told.begin.date())
+    if found.junit.is_file():
+        junit.excuse(found.junit, tests)
     failed = bool(found.cause) or not tests or any(test.outcome == "failed" for test in tests)
     picture = screenshot.find(told.folder, told.kind)
     boot = Boot(

@@ -12,7 +12,6 @@ import logging
 import os
 import sys
 import time
-import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,13 +20,11 @@ from builder.errors import CheckError, InfrastructureError, UsageError
 from builder.guest import leftovers, progress
 from builder.guest.accel import AUTO
 from builder.guest.guest import CLOUD_INIT
+from builder.guest.junit import TestResult, read_session
 from builder.guest.machines import firmware as firmware_row
 from builder.guest.progress import Event
 from builder.guest.session import (
-    ACCEL_PROPERTY,
-    CAUSE_PROPERTY,
     INFRASTRUCTURE_EXIT,
-    MODULE_PROPERTY,
     PARENT_VARIABLE,
 )
 from builder.models import DEFAULT_ARCH
@@ -44,23 +41,6 @@ GRACE_SECONDS = 30.0
 # pytest's exit codes for "all passed" and "some failed"; others mean that it could not work.
 JUDGED = (0, 1)
 TRIES = 2
-
-
-@dataclass(frozen=True)
-class TestResult:
-    """One test of a boot; `message` is empty where it passed.
-
-    One that has not `run` counts as failed: its guest did not get ready.
-    """
-
-    # pytest must not take this class for a test.
-    __test__ = False
-
-    name: str
-    passed: bool
-    message: str = ""
-    seconds: float = 0.0
-    run: bool = True
 
 
 @dataclass(frozen=True)
@@ -194,6 +174,9 @@ def _session(
         event = progress.read(line)
         if event is not None:
             if event.kind == "stage":
+                # Where KVM starts no kernel, another machine is started.
+                if event.text == progress.STAGES[0]:
+                    stages.clear()
                 stages.append(event)
             on_event(event)
 
@@ -229,49 +212,3 @@ def _session(
         cause=found.cause,
         stages=tuple(stages),
     )
-
-
-@dataclass(frozen=True)
-class Session:
-    """What a JUnit file says: what ran the guest, why none got ready (if so), and the tests."""
-
-    accel: str
-    cause: str
-    tests: tuple[TestResult, ...]
-
-
-def read_session(text: str) -> Session:
-    """The session of a JUnit file that our own pytest wrote.
-
-    A test that failed and whose cleaning up failed too counts once. Skipped tests are failures:
-    the base tests skip nothing, and a class's test that cannot run promises nothing.
-    """
-    root = ET.fromstring(text)  # noqa: S314 - our own file
-    cause = _property(root, CAUSE_PROPERTY)
-    found: dict[str, TestResult] = {}
-    for case in root.iter("testcase"):
-        # What could not be imported has no properties.
-        module = _property(case, MODULE_PROPERTY) or case.get("classname", "")
-        name = f"{module}::{case.get('name', '')}"
-        seconds = float(case.get("time", "0"))
-        bad = next((child for child in case if child.tag in ("failure", "error", "skipped")), None)
-        if bad is not None:
-            # Where no guest got ready, the error of each test is that of the guest.
-            run = not cause or bad.tag != "error"
-            message = bad.text or bad.get("message") or ""
-            found[name] = TestResult(name, False, message, seconds, run)
-        else:
-            found.setdefault(name, TestResult(name, True, seconds=seconds))
-    return Session(_property(root, ACCEL_PROPERTY), cause, tuple(found.values()))
-
-
-def read_junit(text: str) -> tuple[str, tuple[TestResult, ...]]:
-    """The acceleration and the tests of such a file."""
-    session = read_session(text)
-    return session.accel, session.tests
-
-
-def _property(element: ET.Element, name: str) -> str:
-    """The first property of that name at or below an element; empty where there is none."""
-    rows = (row for row in element.iter("property") if row.get("name") == name)
-    return next((row.get("value", "") for row in rows), "")

@@ -7,9 +7,10 @@ import os
 import sys
 from pathlib import Path
 
+from builder.guest.junit import TestResult, read_session
 from builder.guest.progress import read
 from builder.guest.session import INFRASTRUCTURE_EXIT
-from builder.guest.verdict import BASE_TESTS, TestResult, read_junit, read_session
+from builder.guest.verdict import BASE_TESTS
 from builder.run import Completed, run
 
 TEST = "def test_one():\n    pass\n"
@@ -47,7 +48,7 @@ def test_two():
 def reported(junit: Path, *files: Path) -> tuple[TestResult, ...]:
     """What a session with our plugin reports of these files."""
     session(junit, *files)
-    return read_junit(junit.read_text())[1]
+    return read_session(junit.read_text()).tests
 
 
 def session(junit: Path, *files: Path | str) -> Completed:

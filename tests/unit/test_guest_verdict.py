@@ -13,7 +13,8 @@ import yaml
 from builder.errors import CheckError
 from builder.guest import plugin, seed
 from builder.guest.guest import Timeouts
-from builder.guest.verdict import BootReport, TestResult, read_junit
+from builder.guest.junit import TestResult, read_session
+from builder.guest.verdict import BootReport
 
 JUNIT = """<?xml version="1.0"?><testsuites><testsuite name="pytest">
 <properties><property name="accel" value="tcg"/></properties>
@@ -33,8 +34,9 @@ def report(*tests: TestResult) -> BootReport:
 
 
 def test_junit_is_read() -> None:
-    accel, tests = read_junit(JUNIT)
-    assert accel == "tcg"
+    found = read_session(JUNIT)
+    tests = found.tests
+    assert found.accel == "tcg"
     assert {test.name: test.passed for test in tests} == {
         "test_ssh::test_keys": True,
         "SSHD/test_ssh::test_bad": False,
