@@ -43,7 +43,7 @@ def publish_image(work: Work, image: ImageRun) -> None:
     serial = image.serial or ""
     image = image.model_copy(update={"outcome": "running"})
     for step in image_steps(work.order.site, image.name, serial, work.planned.folder.plan):
-        if is_done(work.order, work.planned.store, step, image.name, serial):
+        if is_done(work.order, step, image.name, serial):
             ended = _done_before(work.planned, image, step)
             work.ledger.ends(image.name, ended)
         else:
@@ -78,14 +78,15 @@ def tend_store(work: Work) -> None:
         work.ledger.store(done)
 
 
-def is_done(order: Order, store: OurStore, step: Step, name: str, serial: str) -> bool:
-    """Whether a step of an image was done before, by what is there."""
+def is_done(order: Order, step: Step, name: str, serial: str) -> bool:
+    """Whether a step of an image was done before, by what is there.
+
+    Nothing that is published is in a chain: the plan sees it in the store.
+    """
     manifest = _manifest(order, name, serial)
-    if step.name == "build":
-        return manifest is not None
-    if step.name == "boot":
-        return manifest is not None and facts.booted(manifest, order.site.firmware)
-    return store.holds(name, serial)
+    if manifest is None or step.name == "publish":
+        return False
+    return step.name == "build" or facts.booted(manifest, order.site.firmware)
 
 
 def kept(step: StepRun) -> StepRun:

@@ -80,7 +80,7 @@ def plan(order: Order) -> Planned:
 
     serials = {name: serial(name) for name in wanted}
     folder = of_day(order.site.out, order.now.date())
-    return Planned(folder, tuple(decisions), serials, store)
+    return Planned(folder, tuple(decisions), serials)
 
 
 def commands(order: Order, planned: Planned) -> list[tuple[str, Step, bool]]:
@@ -88,7 +88,7 @@ def commands(order: Order, planned: Planned) -> list[tuple[str, Step, bool]]:
     found = []
     for name, serial in planned.serials.items():
         for step in image_steps(order.site, name, serial, planned.folder.plan):
-            found.append((name, step, is_done(order, planned.store, step, name, serial)))
+            found.append((name, step, is_done(order, step, name, serial)))
     found += [(STORE, step, False) for step in store_steps(order.site, order.tags)]
     return found
 

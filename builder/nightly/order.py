@@ -13,7 +13,7 @@ from builder.builds import Builds
 from builder.images import Images
 from builder.manifest.decision import Decision
 from builder.nightly.chain import Site
-from builder.nightly.facts import Decides, OurStore
+from builder.nightly.facts import Decides
 from builder.nightly.folder import RunFolder
 from builder.nightly.model import ImageRun
 from builder.nightly.program import PAUSE, Runs, as_program
@@ -51,7 +51,6 @@ class Planned:
     folder: RunFolder
     decisions: tuple[Decision, ...]
     serials: dict[str, str]
-    store: OurStore
 
     def earlier(self, name: str) -> ImageRun | None:
         """What an earlier call of this nightly told of an image."""
