@@ -61,12 +61,17 @@ class Quiet:
 
 @dataclass
 class NightlyWorld:
-    """Images, a folder of builds and a store; `ran` has each step that was run."""
+    """Images, a folder of builds and a store; `ran` has each step that was run.
+
+    A build made now would differ from what is published of `changed` images, and from what waits to
+    be published of `outdated` ones.
+    """
 
     root: Path
     now: datetime = NOW
     script: Script = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
+    outdated: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
     ran: list[tuple[str, str]] = field(default_factory=list)
     before: Callable[[str, str], None] = lambda _name, _step: None
@@ -134,7 +139,8 @@ class NightlyWorld:
         except ForgeError:
             newest, known = None, False
         reason = BEHIND if not known else FIRST if newest is None else None
-        if known and newest and name in self.changed:
+        other = self.outdated if isinstance(store, facts.Finished) else self.changed
+        if known and newest and name in other:
             reason = CHANGED
         answer = reason.effect if reason else "skip"
         published = newest and Published(serial=newest.serial, date=newest.build.date)

@@ -175,10 +175,21 @@ def test_a_build_that_is_out_of_date_is_made_anew(world: NightlyWorld) -> None:
     """Somebody mended the class after the boot had failed."""
     world.script = {(ONE, "boot"): [3]}
     world.call(ONE)
-    world.changed = {ONE}
+    world.outdated = {ONE}
     run = world.call(ONE)
     assert (of(run, ONE).serial, of(run, ONE).outcome) == (f"{SERIAL}.1", OK)
     assert world.ran[:3] == [(ONE, step) for step in CHAIN]
+
+
+def test_a_build_that_is_older_than_what_is_published_is_made_anew(world: NightlyWorld) -> None:
+    """Another machine published meanwhile."""
+    world.script = {(ONE, "boot"): [3]}
+    world.call(ONE)
+    newer = stores.build(world.root / "elsewhere", "20261122")
+    stores.put(stores.publisher(world.root), newer)
+    world.changed = {ONE}
+    world.now += timedelta(days=2)
+    assert of(world.call(ONE), ONE).serial == "20261123"
 
 
 def test_a_persons_own_build_is_not_published(world: NightlyWorld) -> None:
