@@ -69,6 +69,11 @@ OBSTACLES = (
         "sysctl kernel.apparmor_restrict_unprivileged_userns=0",
     ),
 )
+# What unshare's words mean; the kernel wants all of the old /proc to be visible.
+MEANINGS = {
+    "mount /proc failed": "this is a container that sees parts of /proc only; docs/ci.md tells what"
+    " it must allow",
+}
 
 
 def inside() -> bool:
@@ -118,7 +123,7 @@ def check() -> None:
     except CommandError as error:
         raise InfrastructureError(
             "this machine does not let us make namespaces to build in",
-            hint=_advice() or f"unshare said: {error.done.output.strip()}",
+            hint=_advice() or _meant(error.done.output.strip()),
         ) from error
 
 
@@ -181,6 +186,12 @@ def _advice() -> str:
         for obstacle in OBSTACLES
         if obstacle.path.exists() and obstacle.path.read_text().strip() == obstacle.forbids
     )
+
+
+def _meant(said: str) -> str:
+    """What unshare said, and what it means where that is known."""
+    meaning = next((text for words, text in MEANINGS.items() if words in said), "")
+    return "\n".join(filter(None, (f"unshare said: {said}", meaning)))
 
 
 def furnish() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from builder.install import sandbox
 from builder.run import run
-from tests.integration.harness import Account, Forge, only_root
+from tests.integration.harness import Account, Forge, in_private_mounts, only_root
 
 # A uid that nobody has, and so no range of subordinate ids either.
 NOBODYS_UID = 59_999
@@ -59,3 +59,32 @@ def test_user_namespaces_are_forbidden(seed: Forge, home: Path, account: Account
     )
     assert "run as root: sysctl user.max_user_namespaces=9999" in running.text
     assert not forge.out.exists()
+
+
+# What root of a container has with docker, if nothing else is said: no CAP_SYS_ADMIN.
+CONTAINERS = "chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service net_raw"
+CONTAINERS += " sys_chroot mknod audit_write setfcap"
+AS_CONTAINER = (
+    "setpriv",
+    ",".join(("--bounding-set=-all", *(f"+{name}" for name in CONTAINERS.split()))),
+    "--",
+)
+
+
+def test_root_of_a_container_builds(seed: Forge, home: Path) -> None:
+    only_root("lose capabilities")
+    forge = Forge(seed.project, seed.cache, home / "capless-out", AS_CONTAINER)
+    running = forge.build()
+    assert running.process.returncode == 0, running.text
+    (serial,) = forge.left()
+    assert serial.isdigit()
+
+
+def test_root_of_a_container_that_masks_proc(seed: Forge, home: Path) -> None:
+    only_root("mask /proc")
+    masked = in_private_mounts("mount -t tmpfs -o ro tmpfs /proc/bus")
+    forge = Forge(seed.project, seed.cache, home / "masked-out", (*masked, *AS_CONTAINER))
+    running = forge.build()
+    assert running.process.returncode == 4, running.text
+    assert "unshare: mount /proc failed" in running.text
+    assert "docs/ci.md tells what it must allow" in running.text

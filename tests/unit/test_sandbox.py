@@ -107,7 +107,23 @@ def test_a_forbidden_namespace_names_the_setting(
     setting.write_text("1\n")
     with pytest.raises(InfrastructureError) as caught:
         module.check()
-    assert "unshare failed: No space left" in caught.value.hint
+    assert caught.value.hint == "unshare said: unshare: unshare failed: No space left"
+
+
+def test_a_masked_proc_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(argv: list[str], **_more: Any) -> Completed:
+        raise CommandError(
+            Completed(tuple(argv), 1, "unshare: mount /proc failed: not permitted\n")
+        )
+
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(module, "run", fails)
+    monkeypatch.setattr(module, "OBSTACLES", ())
+    with pytest.raises(InfrastructureError) as caught:
+        module.check()
+    said, meant = caught.value.hint.splitlines()
+    assert said == "unshare said: unshare: mount /proc failed: not permitted"
+    assert "docs/ci.md tells what it must allow" in meant
 
 
 @pytest.mark.parametrize(
