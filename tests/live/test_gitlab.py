@@ -153,7 +153,7 @@ def test_a_schedule_builds_boots_and_publishes_one_image(local: Local, tmp_path:
         "FAI_FORGE_STORE": store,
         "FAI_FORGE_PLAN": IMAGE,
         # An emulated machine takes minutes for each kind; tests/live/test_boot.py has all of them.
-        "FAI_FORGE_PIPELINE": "--firmware bios",
+        "FAI_FORGE_PIPELINE": "--firmware bios --timeout-factor 2",
         "FAI_FORGE_SIGNING_KEY": key,
         "FAI_FORGE_SIGNING_KEY_FILE": secret,
         "FAI_FORGE_CACHE": paths.cache().root,
