@@ -179,7 +179,7 @@ def _start(order: _Order, accel: str, folder: Path, host: Hypervisor) -> Guest:
         accel=accel,
         disk=folder / DISK,
         seed=write_seed(folder, f"fai-forge-{run_id}", key.public) if by_seed else None,
-        credentials={} if by_seed else credentials(order.arch, key.public),
+        credentials={} if by_seed else credentials(order.arch, loader, key.public),
         loader=loader,
         nvram=copy_nvram(loader, folder),
         console=order.console,

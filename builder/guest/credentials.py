@@ -13,7 +13,7 @@ import base64
 from collections.abc import Mapping
 
 from builder.errors import UsageError
-from builder.guest.machines import machine
+from builder.guest.hardware import Firmware
 from builder.guest.ssh import KEYS_BEGIN, KEYS_END
 
 PREFIX = "io.systemd.credential.binary"
@@ -34,13 +34,13 @@ cat /etc/ssh/ssh_host_*_key.pub; echo "{KEYS_END}"'
 """
 
 
-def credentials(arch: str, public_key: str) -> dict[str, str]:
+def credentials(arch: str, firmware: Firmware, public_key: str) -> dict[str, str]:
     """The credentials of one run, by name; UsageError where nothing takes them to the guest."""
-    if machine(arch).credentials is None:
+    if firmware.credentials is None:
         raise UsageError(
-            f"the only way into a guest of {arch} is cloud-init: its machine has no place for"
-            " systemd's credentials",
-            hint="boot an image that has cloud-init",
+            f"the only way into a guest of {arch} is cloud-init: its machine and this firmware"
+            " have no place for systemd's credentials",
+            hint="boot an image that has cloud-init; docs/architectures.md tells what there is",
         )
     return {
         "ssh.authorized_keys.root": f"{public_key}\n",

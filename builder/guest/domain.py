@@ -59,13 +59,13 @@ def render(spec: GuestSpec, *, privileged: bool | None = None) -> str:
     QEMU runs as root and nothing is relabelled: it must read a published file wherever that lies,
     and may not change who owns it.
     """
-    row = machine(spec.arch)
+    channel = spec.loader.credentials
     template = templates.markup(Path(__file__).parent).get_template("domain.xml.j2")
     return template.render(
         guest=spec,
-        machine=row,
+        machine=machine(spec.arch),
         firmware=spec.loader,
-        oem_strings=oem_strings(spec.credentials) if row.credentials == Channel.SMBIOS else (),
-        fw_cfg=fw_cfg(spec.credentials) if row.credentials == Channel.FW_CFG else {},
+        oem_strings=oem_strings(spec.credentials) if channel == Channel.SMBIOS else (),
+        fw_cfg=fw_cfg(spec.credentials) if channel == Channel.FW_CFG else {},
         privileged=os.geteuid() == 0 if privileged is None else privileged,
     )

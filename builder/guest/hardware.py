@@ -29,7 +29,8 @@ class Firmware:
 
     `variables` is the template of the NVRAM, copied for every run; `secure` means that Secure
     Boot is enforced, with the keys that the template holds. `speaks` is whether it writes to the
-    serial console. `package` is Debian's, with the files.
+    serial console. `package` is Debian's, with the files. `credentials` is how systemd's come in
+    with it, if at all: firmware may replace the emulator's SMBIOS by one of its own.
     """
 
     code: Path | None = None
@@ -38,6 +39,7 @@ class Firmware:
     package: str = ""
     loading: Loading = Loading.FLASH
     speaks: bool = True
+    credentials: Channel | None = Channel.SMBIOS
 
     @property
     def missing(self) -> Path | None:
@@ -93,6 +95,5 @@ class Machine:
     video: str | None
     acpi: bool
     smm: bool
-    credentials: Channel | None
     slowness: float
     firmware: dict[str, Kind]

@@ -62,7 +62,6 @@ MACHINES: dict[str, Machine] = {
         acpi=True,
         # Only System Management Mode keeps the guest from writing its own key databases.
         smm=True,
-        credentials=Channel.SMBIOS,
         slowness=1.0,
         firmware={
             # Ubuntu's and Debian's images have the modules, and write the boot loader themselves.
@@ -101,7 +100,6 @@ MACHINES: dict[str, Machine] = {
         acpi=True,
         # There is no such mode; QEMU's flash does not keep the guest from writing the keys.
         smm=False,
-        credentials=Channel.SMBIOS,
         slowness=1.5,
         firmware={
             "uefi": Kind(
@@ -141,11 +139,11 @@ MACHINES: dict[str, Machine] = {
         video=None,
         acpi=False,
         smm=False,
-        # The machine has no SMBIOS, and Linux reads no fw_cfg on it.
-        credentials=None,
         slowness=1.5,
-        # SLOF, QEMU's own Open Firmware.
-        firmware={"ieee1275": Kind((Firmware(),), ("grub-ieee1275 | grub-ieee1275-bin",))},
+        firmware={
+            # SLOF, QEMU's own Open Firmware. It has no SMBIOS, and Linux reads no fw_cfg here.
+            "ieee1275": Kind((Firmware(credentials=None),), ("grub-ieee1275 | grub-ieee1275-bin",))
+        },
     ),
     "riscv64": Machine(
         libvirt_arch="riscv64",
@@ -163,23 +161,24 @@ MACHINES: dict[str, Machine] = {
         # QEMU has it since 8.1, libvirt allows it since 9.6; a device tree is always there.
         acpi=False,
         smm=False,
-        # SMBIOS comes with EDK2 only.
-        credentials=Channel.FW_CFG,
         slowness=1.5,
         firmware={
             "uefi": Kind(
                 (
-                    # Debian 13 has EDK2, and QEMU 8.1 the flash for it.
+                    # Debian 13 has EDK2, and a QEMU that has flash for it.
                     Firmware(
                         EDK2_RISCV64 / "RISCV_VIRT_CODE.fd",
                         EDK2_RISCV64 / "RISCV_VIRT_VARS.fd",
                         package="qemu-efi-riscv64",
+                        credentials=Channel.FW_CFG,
                     ),
                     # Debian 12 has U-Boot, which QEMU's own OpenSBI starts as it would a kernel.
+                    # Its SMBIOS is its own, and QEMU 7.2 takes no files for fw_cfg here.
                     Firmware(
                         UBOOT_RISCV64 / "u-boot.bin",
                         package="u-boot-qemu",
                         loading=Loading.KERNEL,
+                        credentials=None,
                     ),
                 ),
                 ("grub-efi-riscv64 | grub-efi-riscv64-bin",),

@@ -101,7 +101,7 @@ def test_only_the_bios_is_silent(arch: str, firmware: str, speaks: bool) -> None
 
 @pytest.mark.parametrize("arch", ["amd64", "arm64"])
 def test_credentials_are_oem_strings_of_the_smbios(arch: str) -> None:
-    wanted = credentials.credentials(arch, "ssh-ed25519 AAAA run")
+    wanted = {"some": "text", "other": "lines\n"}
     root = tree(dataclasses.replace(spec("uefi", arch=arch), seed=None, credentials=wanted))
     entries = tuple(entry.text for entry in root.findall("sysinfo/oemStrings/entry"))
     assert entries == credentials.oem_strings(wanted)
@@ -110,8 +110,10 @@ def test_credentials_are_oem_strings_of_the_smbios(arch: str) -> None:
 
 
 def test_credentials_are_files_of_fw_cfg() -> None:
-    wanted = credentials.credentials("riscv64", "ssh-ed25519 AAAA run")
-    root = tree(dataclasses.replace(spec(arch="riscv64"), seed=None, credentials=wanted))
+    wanted = {"some": "text", "other": "lines\n"}
+    edk2 = MACHINES["riscv64"].firmware["uefi"].candidates[0]
+    guest = dataclasses.replace(spec(arch="riscv64"), seed=None, credentials=wanted, loader=edk2)
+    root = tree(guest)
     assert attribute(root, "sysinfo", "type") == "fwcfg"
     entries = {entry.get("name"): entry.text for entry in root.findall("sysinfo/entry")}
     assert entries == credentials.fw_cfg(wanted)
