@@ -77,7 +77,7 @@ class _Row:
 
 
 _BIOS = _Row(14, Role.BIOS, UUID("21686148-6449-6e6f-744e-656564454649"), 3)
-_PREP = _Row(14, Role.PREP, UUID("9e1a2f38-c612-4316-aa26-8b49521e5a8b"), 8)
+_PREP = _Row(14, Role.PREP, UUID("9e1a2d38-c612-4316-aa26-8b49521e5a8b"), 8)
 # Large enough for FAT32 with clusters of one sector, which firmware reads without exception.
 _ESP = _Row(15, Role.ESP, UUID("c12a7328-f81f-11d2-ba4b-00a0c93ec93b"), 124)
 

@@ -97,6 +97,23 @@ def test_table_and_file_systems_are_sound(tmp_path: Path, tree: Path, arch: str)
         tools.run(["fsck.vfat", "-n", tmp_path / "esp"])
 
 
+# What sfdisk calls the types that we write, by number; firmware looks for those of the last ones.
+TYPES = {
+    "amd64": ["Linux root (x86-64)", "BIOS boot", "EFI System"],
+    "arm64": ["Linux root (ARM-64)", "EFI System"],
+    "ppc64el": ["Linux root (PPC64LE)", "PowerPC PReP boot"],
+    "riscv64": ["Linux root (RISC-V-64)", "EFI System"],
+}
+
+
+@pytest.mark.parametrize("arch", TYPES)
+def test_the_types_are_what_firmware_looks_for(tmp_path: Path, tree: Path, arch: str) -> None:
+    tools = toolbox(tmp_path)
+    raw = make(tree, tmp_path / "disk.raw", tools, arch=arch)
+    said = tools.run(["sfdisk", "--list", "--output", "Type", raw], capture=True).output
+    assert said.partition("\nType\n")[2].partition("\n\n")[0].splitlines() == TYPES[arch]
+
+
 def test_the_root_has_its_identity_and_files(tmp_path: Path, tree: Path, tools: Toolbox) -> None:
     raw = make(tree, tmp_path / "raw", tools)
     at = f"{raw}?offset={part_of(Role.ROOT).offset}"

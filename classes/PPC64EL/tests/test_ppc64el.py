@@ -7,7 +7,7 @@ from builder.guest.guest import Guest
 
 CONSOLE = "hvc0"
 # The partition that Open Firmware reads its boot loader from.
-PREP = "9e1a2f38-c612-4316-aa26-8b49521e5a8b"
+PREP = "9e1a2d38-c612-4316-aa26-8b49521e5a8b"
 
 
 def test_the_kernel_is_for_the_architecture(guest: Guest) -> None:
