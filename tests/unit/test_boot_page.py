@@ -54,7 +54,7 @@ SENTENCES = (
     "cloud-init.service 20 s",
     "console-uefi.log: console",
     "fai-forge boot debian-13-20261121 --firmware uefi",
-    "1 new, 1 fixed since 20261101",
+    "1 newly failing, 1 fixed since 20261101",
     "1 of 1 boot failed.",
 )
 
