@@ -20,12 +20,11 @@ def seconds(span: str) -> float:
 
 
 def start(number: int, analyze: str, blame: str) -> Start:
-    """What `systemd-analyze` and `systemd-analyze blame` printed, for one start."""
+    """What `systemd-analyze` and `systemd-analyze blame`, slowest first, printed of one start."""
     summary = analyze.strip().partition("\n")[0]
     _, equals, total = summary.rpartition(" = ")
     found = (BLAME.match(line) for line in blame.splitlines())
     units = [Unit(name=each["unit"], seconds=seconds(each["span"])) for each in found if each]
-    units.sort(key=lambda unit: -unit.seconds)
     return Start(
         number=number,
         summary=summary,
