@@ -147,7 +147,8 @@ ROWS: tuple[Row, ...] = (
         alive=True,
     ),
     Row(
-        re.compile(r" login: *$", re.MULTILINE),
+        # What others write to the console may follow on the same line.
+        re.compile(r"^\S+ login: ", re.MULTILINE),
         conclusions.no_ssh,
         Way.AGENT,
         conclusions.SSH_QUESTIONS,

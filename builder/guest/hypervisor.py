@@ -36,7 +36,7 @@ START_SECONDS = 30.0
 TURN_MILLISECONDS = 250
 END_SECONDS = 10.0
 # How long an agent may take for one message; one that is there answers at once.
-AGENT_SECONDS = 10
+AGENT_SECONDS = 30
 SYSTEM_SOCKETS = Path("/run/libvirt")
 
 

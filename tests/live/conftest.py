@@ -14,6 +14,10 @@ from typing import Any
 
 import pytest
 
+from tests.integration.conftest import account
+
+__all__ = ["account"]
+
 ROOT = Path(__file__).parents[2]
 NAME = "debian-13"
 # Kept after the tests: console logs and JUnit are what one looks at when a boot failed in CI.

@@ -1,79 +1,101 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A guest never outlives its test, however that ends, and never touches the image."""
+"""A guest never outlives its test, however and whenever that ends, and never touches the image."""
 
 from __future__ import annotations
 
-import hashlib
 import os
+import shutil
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from builder.errors import CheckError
 from builder.guest.boot import boot
-from builder.rundir import sweep
+from builder.guest.hypervisor import IDLE_SECONDS
+from tests.integration.harness import Account
+from tests.live.ending import Ending, Moment, emulators, owned_by, wait_for
+from tests.live.faults import plant
+from tests.live.faults.disk import Disk
 
-PROGRAM = """
-import sys
-from pathlib import Path
-from builder.guest.boot import boot
-
-with boot(Path(sys.argv[1]), accel="tcg", work_dir=Path(sys.argv[2])) as guest:
-    print("ready", flush=True)
-"""
-
-
-def emulators(work: Path) -> list[int]:
-    """The processes of QEMU whose disk lies under `work`."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            words = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
-        except OSError:
-            continue
-        if words.split(b"\0")[0].endswith(b"qemu-system-x86_64") and str(work).encode() in words:
-            found.append(int(entry.name))
-    return found
+KILL, TERM, HUP = signal.SIGKILL, signal.SIGTERM, signal.SIGHUP
+# A daemon that nobody uses any more ends by itself, and takes its companion along.
+DAEMONS_END = IDLE_SECONDS + 30
 
 
-def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
-    """Poll, since other processes tell nobody when they end."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.2)
-    return True
+@pytest.fixture
+def ending(live_image: Path, tmp_path: Path) -> Iterator[Ending]:
+    """What is started and ended here; at last nothing of it is left, and the image is as it was."""
+    with Ending(live_image, tmp_path).checked() as ready:
+        yield ready
 
 
-def digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+@pytest.mark.parametrize("number", [KILL, TERM, HUP])
+def test_before_the_guest_starts(ending: Ending, number: signal.Signals) -> None:
+    """Its disks are made, the connection is open, and that is all."""
+    with ending.started("run", moment=Moment.BEFORE) as program:
+        ending.end(program, number)
+    ending.left(1 if number == KILL else 0)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_no_guest_outlives_its_program(
-    live_image: Path, tmp_path: Path, number: signal.Signals
-) -> None:
-    before = digest(live_image)
-    with subprocess.Popen([sys.executable, "-c", PROGRAM, live_image, tmp_path]) as program:
-        try:
-            assert wait_for(lambda: bool(emulators(tmp_path)), 120), "no guest was started"
-            os.kill(program.pid, number)
-            program.wait(60)
-            assert wait_for(lambda: not emulators(tmp_path), 30), "the guest lives on"
-        finally:
-            program.kill()
-    left = [path for path in tmp_path.glob("run-*") if path.is_dir()]
+@pytest.mark.parametrize("number", [KILL, TERM, HUP])
+def test_while_it_boots(ending: Ending, number: signal.Signals) -> None:
+    with ending.started("run") as program:
+        assert wait_for(lambda: bool(emulators(ending.work)), 120), "no guest was started"
+        ending.end(program, number)
     # Only a signal that gives time to clean up leaves nothing; the next run removes the rest.
-    assert len(left) == (1 if number == signal.SIGKILL else 0)
-    assert sweep(tmp_path) == left
-    assert digest(live_image) == before
+    ending.left(1 if number == KILL else 0)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("number", [KILL, TERM, HUP])
+def test_while_tests_run_in_two_guests(ending: Ending, number: signal.Signals) -> None:
+    """Both are in a test, in two pytests side by side."""
+    kinds = ("uefi", "secureboot")
+    with ending.started(*kinds, moment=Moment.TESTS) as program:
+        marks = [ending.work / "tests" / kind for kind in kinds]
+        assert wait_for(lambda: all(mark.exists() for mark in marks), 1800)
+        assert len(emulators(ending.work)) == 2
+        ending.end(program, number)
+    ending.left(0)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("number", [KILL, TERM, HUP])
+def test_while_a_lost_guest_is_asked(ending: Ending, number: signal.Signals) -> None:
+    """The initramfs gave a shell, and its console is open."""
+    disk = Disk.copy(ending.image, ending.work, name="wrong_root")
+    plant.wrong_root(disk)
+    ending.image = disk.raw
+    with ending.started("run", moment=Moment.ASKING, seconds=1800) as program:
+        assert emulators(ending.work)
+        ending.end(program, number)
+    ending.left(1 if number == KILL else 0)
+
+
+def test_a_plain_user_is_left_without_daemons(live_image: Path, account: Account) -> None:
+    """Their own libvirtd and virtlogd, which nobody else uses, are gone as well."""
+    if account.uid == os.geteuid():
+        pytest.fail("this test looks at all processes of a user: run it as root")
+    home = Path(tempfile.mkdtemp(prefix="fai-forge-live-"))
+    try:
+        (home / "run").mkdir(mode=0o700)
+        image = home / live_image.name
+        image.hardlink_to(live_image)
+        for path in (home, home / "run"):
+            os.chown(path, account.uid, account.gid)
+        ending = Ending(image, home, account)
+        with ending.checked():
+            with ending.started("run") as program:
+                assert wait_for(lambda: bool(emulators(home)), 120), "no guest was started"
+                assert {"libvirtd", "virtlogd"} <= owned_by(account.uid)
+                ending.end(program, KILL)
+            assert wait_for(lambda: not owned_by(account.uid), DAEMONS_END), owned_by(account.uid)
+            ending.left(1)
+    finally:
+        shutil.rmtree(home)
 
 
 def test_an_image_that_cannot_boot_is_found_out_soon(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ BdsDxe: starting Boot0001 "UEFI Misc Device" from PciRoot(0x0)/Pci(0x2,0x1)/Pci(
                                  ERROR
               Verification failed: (0x1A) Security Violation
 """
-LOGIN = "Debian GNU/Linux 13 debian ttyS0\n\ndebian login: "
+LOGIN = "Debian GNU/Linux 13 debian ttyS0\n\ndebian login: ci-info: ++++\n"
 PANIC = """\
 [    2.1] md: Waiting for all devices to be available before autodetect
 [    2.2] /dev/root: Can't open blockdev
