@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.guest.verdict import read_junit
+from builder.guest.junit import read_session
 from tests.live.conftest import REPORTS, Answer, forge
 from tests.live.faults import plant
 from tests.live.faults.disk import Disk
@@ -89,8 +89,8 @@ def failures(firmware: str, image: Path | str, *words: str | Path) -> tuple[dict
     reports = REPORTS / Path(image).stem
     answer = forge("boot", image, "--firmware", firmware, "--report-dir", reports, *words)
     assert answer.code == 3, answer.err + answer.out
-    _, tests = read_junit((reports / f"boot-{firmware}.xml").read_text())
-    return {test.name: test.message for test in tests if not test.passed}, answer
+    session = read_session((reports / f"boot-{firmware}.xml").read_text())
+    return {test.name: test.message for test in session.tests if not test.passed}, answer
 
 
 def check(fault: Fault, image: Path, tmp_path: Path) -> None:
