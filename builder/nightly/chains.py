@@ -53,8 +53,7 @@ def publish_image(work: Work, image: ImageRun) -> None:
                 ended = _run(work, image.name, step, begun)
         image = _looked_at(work.order, _with(image, ended))
         if ended.outcome not in ("done", "kept"):
-            reason = f"{step.name}: {ended.reason or ended.outcome}"
-            update = {"outcome": ended.outcome, "reason": reason}
+            update = {"outcome": ended.outcome, "reason": _stopped(ended)}
             work.ledger.image(image.model_copy(update=update))
             return
         work.ledger.image(image)
@@ -92,6 +91,13 @@ def is_done(order: Order, step: Step, name: str, serial: str) -> bool:
 def kept(step: StepRun) -> StepRun:
     """A step that an earlier call did."""
     return step.model_copy(update={"outcome": "kept"})
+
+
+def _stopped(step: StepRun) -> str:
+    """What stopped a chain, in one phrase."""
+    if step.outcome == "interrupted" or not step.reason:
+        return f"{step.name} {step.outcome}"
+    return f"{step.name}: {step.reason}"
 
 
 def _begun(step: Step, what: str, work: Work) -> StepRun:

@@ -89,7 +89,7 @@ class Ledger:
 def _over(image: ImageRun) -> ImageRun:
     if image.outcome not in ("waiting", "running"):
         return image
-    reason = "" if image.outcome == "waiting" else f"{image.steps[-1].name} was interrupted"
+    reason = "" if image.outcome == "waiting" else f"{image.steps[-1].name} interrupted"
     return image.model_copy(
         update={
             "outcome": "interrupted",
