@@ -52,7 +52,7 @@ def proven(image: ImageRun) -> str:
     parts = [_checks(image.checks)]
     bad = [each.name for each in image.boots if each.verdict != "passed"]
     if bad:
-        parts.append(f"failed by {', '.join(bad)}")
+        parts.append(f"boot by {', '.join(bad)} failed")
     elif image.boots:
         parts.append(f"boots by {', '.join(each.name for each in image.boots)}")
     return "; ".join(parts)
