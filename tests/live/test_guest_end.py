@@ -21,6 +21,7 @@ from tests.live.faults import plant
 from tests.live.faults.disk import Disk
 
 KILL, TERM, HUP = signal.SIGKILL, signal.SIGTERM, signal.SIGHUP
+BY_SIGNAL = pytest.mark.parametrize("number", [KILL, TERM, HUP], ids=lambda number: number.name)
 # A daemon that nobody uses any more ends by itself, and takes its companion along.
 DAEMONS_END = IDLE_SECONDS + 30
 
@@ -32,7 +33,7 @@ def ending(live_image: Path, tmp_path: Path) -> Iterator[Ending]:
         yield ready
 
 
-@pytest.mark.parametrize("number", [KILL, TERM, HUP])
+@BY_SIGNAL
 def test_before_the_guest_starts(ending: Ending, number: signal.Signals) -> None:
     """Its disks are made, the connection is open, and that is all."""
     with ending.started("run", moment=Moment.BEFORE) as program:
@@ -40,7 +41,7 @@ def test_before_the_guest_starts(ending: Ending, number: signal.Signals) -> None
     ending.left(1 if number == KILL else 0)
 
 
-@pytest.mark.parametrize("number", [KILL, TERM, HUP])
+@BY_SIGNAL
 def test_while_it_boots(ending: Ending, number: signal.Signals) -> None:
     with ending.started("run") as program:
         assert wait_for(lambda: bool(emulators(ending.work)), 120), "no guest was started"
@@ -50,7 +51,7 @@ def test_while_it_boots(ending: Ending, number: signal.Signals) -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("number", [KILL, TERM, HUP])
+@BY_SIGNAL
 def test_while_tests_run_in_two_guests(ending: Ending, number: signal.Signals) -> None:
     """Both are in a test, in two pytests side by side."""
     kinds = ("uefi", "secureboot")
@@ -63,7 +64,7 @@ def test_while_tests_run_in_two_guests(ending: Ending, number: signal.Signals) -
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("number", [KILL, TERM, HUP])
+@BY_SIGNAL
 def test_while_a_lost_guest_is_asked(ending: Ending, number: signal.Signals) -> None:
     """The initramfs gave a shell, and its console is open."""
     disk = Disk.copy(ending.image, ending.work, name="wrong_root")
