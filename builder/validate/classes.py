@@ -13,6 +13,7 @@ from builder.classes.catalogue import faults, read_all
 from builder.configspace import CollisionError, examine, replace_faults
 from builder.documents import DocumentError
 from builder.errors import UsageError
+from builder.guest import journal
 from builder.validate.finding import Finding, of_error
 
 SCHEMA, REFERENCES, FITTING, TESTS = "schema", "references", "fitting", "tests"
@@ -90,6 +91,12 @@ def tests(overlay: Overlay) -> Iterator[Finding]:
             known_issues.read(known)
         except DocumentError as error:
             yield of_error(TESTS, known, error)
+    errors = overlay.path / "tests" / journal.FILE
+    if errors.exists():
+        try:
+            journal.read([errors])
+        except DocumentError as error:
+            yield of_error(TESTS, errors, error)
     for path in sorted(overlay.path.glob("tests/*.py")):
         try:
             ast.parse(path.read_bytes(), str(path))

@@ -176,6 +176,7 @@ def test_a_collision_is_found_without_a_build(house: House) -> None:
     ("name", "text", "sentence", "line"),
     [
         ("tests/offline.yaml", "present:\n  - [\n", "this is not YAML", 3),
+        ("tests/journal.yaml", "rows:\n  - pattern: too many\n", "rows.0.reason is missing", 2),
         ("tests/test_x.py", "def x(:\n", "this is not Python", 1),
         (
             "tests/known-issues.yaml",
