@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -62,6 +62,7 @@ class _Order:
     timeout_factor: float
     grow_mib: int
     witness: Watches | None
+    memory_mib: int
 
 
 @contextlib.contextmanager
@@ -76,12 +77,14 @@ def boot(
     work_dir: Path | None = None,
     timeout_factor: float = 1.0,
     grow_mib: int = GROW_MIB,
+    memory_mib: int = domain.MEMORY_MIB,
     keep: bool = False,
     witness: Watches | None = None,
+    ready: Callable[[Guest], None] = Guest.wait_ready,
 ) -> Iterator[Guest]:
     """Boot `image` and yield the guest when it is ready; nothing of it is left behind.
 
-    `login` is one of `builder.guest.guest.LOGINS`, the way in.
+    `login` is one of `builder.guest.guest.LOGINS`, the way in; `ready` waits until the guest is.
 
     The image is never written to: the guest has an overlay, `grow_mib` MiB larger. The console is
     kept as `console-FIRMWARE.log` in `report_dir` (default: the run's own folder, which `keep`
@@ -106,6 +109,7 @@ def boot(
             timeout_factor,
             grow_mib,
             witness,
+            memory_mib,
         )
         host = stack.enter_context(hypervisor())
         if len(tries) == 1:
@@ -114,17 +118,17 @@ def boot(
             guest = _probe(order, folder, host, verdict)
         stack.callback(guest.close)
         if witness is None:
-            guest.wait_ready()
+            ready(guest)
             yield guest
             return
-        ready = False
+        is_ready = False
         try:
             guest.wait_ready(witness.reached)
-            ready = True
+            is_ready = True
             yield guest
         except Exception:
             # Whoever interrupts us waits for our end, and not for evidence.
-            witness.ending(guest, ready=ready)
+            witness.ending(guest, ready=is_ready)
             raise
         witness.ending(guest, ready=True)
 
@@ -184,6 +188,7 @@ def _start(order: _Order, accel: str, folder: Path, host: Hypervisor) -> Guest:
         nvram=copy_nvram(loader, folder),
         console=order.console,
         ssh_port=_free_port(),
+        memory_mib=order.memory_mib,
     )
     xml = domain.render(spec)
     (folder / "domain.xml").write_text(xml)

@@ -108,6 +108,11 @@ class Guest:
         """The console's log file, which outlives the guest."""
         return self.spec.console
 
+    @property
+    def public_key(self) -> str:
+        """The key that the guest was given, as it stands in authorized_keys."""
+        return self._key.public
+
     def console_text(self) -> str:
         """All that the console showed so far, without terminal escapes."""
         return self._watch.text()
@@ -130,6 +135,12 @@ class Guest:
         Failed units do not count here: the tests name them one by one. `reached` is told the stages
         of `builder.guest.progress`.
         """
+        self.wait_login(reached)
+        self._settle()
+        reached("settled")
+
+    def wait_login(self, reached: Callable[[str], None] = lambda _stage: None) -> None:
+        """Wait until the guest lets us in, whatever it still has to start."""
         self.wait_kernel()
         reached("kernel")
         self._watch.wait("print its SSH host keys", self.limits.host_keys, self._learn_host_keys)
@@ -137,8 +148,6 @@ class Guest:
         self._watch.wait("answer on SSH", self.limits.ssh, lambda: ssh.banner(self.spec.ssh_port))
         self._watch.wait("let us in by SSH", self.limits.ssh, self._log_in)
         reached("SSH")
-        self._settle()
-        reached("settled")
 
     def ssh(self) -> paramiko.SSHClient:
         """The open SSH connection as root, made anew where it broke.
@@ -157,6 +166,23 @@ class Guest:
         scale = self.limits.command / Timeouts().command
         seconds = self.limits.command if timeout is None else timeout * scale
         return ssh.execute(self.ssh(), command, seconds)
+
+    def run_as(self, user: str, command: str) -> Answer:
+        """Log in as somebody else with the run's key, over a connection of its own, and run it.
+
+        Raises CheckError where the guest does not let that user in.
+        """
+        try:
+            client = ssh.connect(
+                self.spec.ssh_port, self._key, self.host_keys, self.limits.ssh, user
+            )
+        except paramiko.AuthenticationException as error:
+            raise CheckError(
+                f"the guest does not let {user} in with the key that it was given",
+                hint="look at the user's authorized_keys, and whether the account is locked",
+            ) from error
+        with contextlib.closing(client):
+            return ssh.execute(client, command, self.limits.command)
 
     def check(self, command: str, timeout: float | None = None) -> str:
         """Run a command that must succeed and return what it printed."""

@@ -5,7 +5,8 @@
 
 `guest` is a `builder.guest.guest.Guest`, `host` a testinfra host on the same connection. Tests run
 in the order of their `guest_stage` marks, so that those which reboot or end the guest come last.
-A host that fails us ends the session with `INFRASTRUCTURE_EXIT`.
+A host that fails us ends the session with `INFRASTRUCTURE_EXIT`. What else tests can ask for is in
+`builder.guest.fixtures`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from builder.errors import ForgeError, InfrastructureError
 from builder.guest.accel import AUTO, CHOICES
 from builder.guest.boot import boot
 from builder.guest.guest import CLOUD_INIT, LOGINS, Guest
+from builder.guest.journal import FILE
 from builder.guest.session import (
     ACCEL_PROPERTY,
     CAUSE_PROPERTY,
@@ -31,6 +33,7 @@ from builder.guest.session import (
     MODULE_PROPERTY,
     PARENT_VARIABLE,
 )
+from builder.guest.twin import Twin
 from builder.guest.witness import WITNESS, watch
 from builder.models import DEFAULT_ARCH
 
@@ -41,6 +44,11 @@ STAGES = ("settled", "changed", "reboot", "rebooted", "off")
 # testinfra's own plugin; its `host` is the machine that pytest runs on unless told otherwise, and
 # would win over ours.
 RIVAL = "pytest11.testinfra"
+
+# More fixtures.
+pytest_plugins = ("builder.guest.fixtures",)
+# The second guest of the session.
+TWIN = pytest.StashKey[Twin]()
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -60,7 +68,21 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         type=Path,
         action="append",
         default=[],
-        help="a .deb that is installed again before the reboot, such as the kernel (repeatable)",
+        help="a .deb that comes in a higher version as a security update before the reboot, such"
+        " as the kernel (repeatable)",
+    )
+    group.addoption(
+        "--no-twin",
+        dest="twin",
+        action="store_false",
+        help="leave out the tests that need a second guest of the same image",
+    )
+    group.addoption(
+        "--reviewed-errors",
+        type=Path,
+        action="append",
+        default=[],
+        help=f"a file like {FILE} (repeatable); those beside the tests are read anyway",
     )
 
 
@@ -69,7 +91,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs_deb: runs only where --deb names packages")
     config.addinivalue_line("markers", "needs_cloud_init: is about images that have cloud-init")
     config.addinivalue_line(
-        "markers", "needs_machine: is about kernel, firmware or disk, which no container has"
+        "markers",
+        "needs_machine: is about kernel, firmware, disk or QEMU's network, which no container has",
     )
     config.addinivalue_line(
         "markers", f"guest_stage(name): when to run; one of {', '.join(STAGES)}"
@@ -92,7 +115,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Order the tests by stage, and leave their order within a stage as it is.
 
     Tests that need packages, where none are given, are not part of the session at all; nor are
-    those about cloud-init where the image has none.
+    those about cloud-init where the image has none, and those that need a second guest where none
+    is wanted.
     """
 
     def stage(item: pytest.Item) -> int:
@@ -103,10 +127,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         "needs_deb": bool(config.getoption("--deb")),
         "needs_cloud_init": config.getoption("--login") == CLOUD_INIT,
     }
-    for mark in (mark for mark, there in wanted.items() if not there):
-        surplus = [item for item in items if item.get_closest_marker(mark)]
-        config.hook.pytest_deselected(items=surplus)
-        items[:] = [item for item in items if item not in surplus]
+    missing = [mark for mark, there in wanted.items() if not there]
+    surplus = [
+        item
+        for item in items
+        if any(item.get_closest_marker(mark) for mark in missing)
+        or (_needs_twin(item) and not config.getoption("twin"))
+    ]
+    config.hook.pytest_deselected(items=surplus)
+    items[:] = [item for item in items if item not in surplus]
     items.sort(key=stage)
     for item in items:
         item.user_properties.append((MODULE_PROPERTY, _module(item.path)))
@@ -126,6 +155,11 @@ def pytest_runtest_makereport(
     return report
 
 
+def _needs_twin(item: pytest.Item) -> bool:
+    """Whether a test asks for the fixture `twin`."""
+    return "twin" in getattr(item, "fixturenames", ())
+
+
 def _module(path: Path) -> str:
     """What a report calls a file of tests: its stem, after the class that it belongs to, if any.
 
@@ -141,21 +175,27 @@ def guest(
 ) -> Iterator[Guest]:
     """The booted image, ready; the same one for all tests of the session."""
     option = request.config.getoption
-    image = option("--image")
+    image: Path | None = option("--image")
     if image is None:
         pytest.fail("no image to boot: give --image PATH", pytrace=False)
     try:
-        with boot(
-            image,
-            arch=option("--arch"),
-            firmware=option("--firmware"),
-            accel=option("--accel"),
-            login=option("--login"),
-            report_dir=option("--report-dir"),
-            timeout_factor=option("--timeout-factor"),
-            witness=request.config.pluginmanager.get_plugin(WITNESS),
-        ) as booted:
+        with (
+            boot(
+                image,
+                arch=option("--arch"),
+                firmware=option("--firmware"),
+                accel=option("--accel"),
+                login=option("--login"),
+                report_dir=option("--report-dir"),
+                timeout_factor=option("--timeout-factor"),
+                witness=request.config.pluginmanager.get_plugin(WITNESS),
+            ) as booted,
+            Twin(image, booted, option("--timeout-factor")) as second,
+        ):
             record_testsuite_property(ACCEL_PROPERTY, booted.accel)
+            if any(map(_needs_twin, request.session.items)):
+                second.start()
+            request.config.stash[TWIN] = second
             yield booted
     except InfrastructureError as error:
         pytest.exit(_told(error), returncode=INFRASTRUCTURE_EXIT)
@@ -178,6 +218,6 @@ def host(guest: Guest) -> Any:
 
 
 @pytest.fixture(scope="session")
-def upgrade_debs(request: pytest.FixtureRequest) -> list[Path]:
-    """The .deb files that a test installs again inside of the guest; often none."""
-    return list(request.config.getoption("--deb"))
+def twin(guest: Guest, request: pytest.FixtureRequest) -> Twin:  # noqa: ARG001
+    """A second guest of the same image, which started when the first one was ready."""
+    return request.config.stash[TWIN]

@@ -16,11 +16,13 @@ from builder.run import needs, run
 # The smallest that mkfs.vfat formats without complaint; in KiB.
 SIZE_KIB = 1024
 LABEL = "CIDATA"
+# What the guest is to call itself; the domain is set aside for examples (RFC 2606).
+HOSTNAME = "guest.fai-forge.example"
 
 
 def meta_data(instance_id: str) -> str:
     """The meta-data document; a new `instance_id` makes the boot a first one for cloud-init."""
-    return str(yaml.safe_dump({"instance-id": instance_id}))
+    return str(yaml.safe_dump({"instance-id": instance_id, "local-hostname": HOSTNAME}))
 
 
 def user_data(public_key: str) -> str:

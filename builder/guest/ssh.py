@@ -101,9 +101,9 @@ def banner(port: int, timeout: float = 5.0) -> bool:
 
 
 def connect(
-    port: int, key: ClientKey, keys: Sequence[HostKey], timeout: float
+    port: int, key: ClientKey, keys: Sequence[HostKey], timeout: float, user: str = USER
 ) -> paramiko.SSHClient:
-    """Log in as root with the run's key; any host key but the pinned ones is refused.
+    """Log in with the run's key; any host key but the pinned ones is refused.
 
     Raises CheckError where the guest shows another host key, and paramiko's own errors and OSError
     for what may pass while a guest starts.
@@ -118,7 +118,7 @@ def connect(
         client.connect(
             HOST,
             port,
-            USER,
+            user,
             pkey=paramiko.Ed25519Key.from_private_key(io.StringIO(key.private)),
             timeout=timeout,
             banner_timeout=timeout,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from builder.guest.junit import TestResult, read_session
 from builder.guest.progress import read
 from builder.guest.session import INFRASTRUCTURE_EXIT
 from builder.guest.verdict import BASE_TESTS
+from builder.paths import CACHE_VARIABLE
 from builder.run import Completed, run
 
 TEST = "def test_one():\n    pass\n"
@@ -30,6 +32,26 @@ def test_reboots():
 
 def test_is_not_run():
     print("RAN")
+"""
+
+# What another project has: tests of a class of its own, and errors that it has reviewed.
+OTHERS = """
+import builder
+import pytest
+
+@pytest.mark.guest_stage("rebooted")
+def test_in_a_guest(guest, host, archive, twin):
+    pass
+
+def test_beside_a_guest(reviewed_errors, name_server):
+    assert "installed" in builder.__file__
+    reasons = [row.reason for row in reviewed_errors]
+    assert reasons[-1] == "ours" and len(reasons) > 1
+    assert name_server > 0
+"""
+OTHERS_ERRORS = """
+rows:
+  - {pattern: "probe: one", reason: ours, link: "https://example.org/", expires: 2030-01-01}
 """
 
 
@@ -115,3 +137,40 @@ def test_a_guest_that_is_not_ready_is_the_cause_of_all(tmp_path: Path) -> None:
     found = read_session(junit.read_text())
     assert found.cause.startswith(f"there is no image {empty}")
     assert [(test.passed, test.run) for test in found.tests] == [(False, False)] * 2
+
+
+def test_another_project_uses_it_installed(tmp_path: Path) -> None:
+    """In a folder of its own, with the package as pip installs it, and nothing of this one."""
+    source, installed, project = (tmp_path / name for name in ("source", "installed", "project"))
+    root = BASE_TESTS.parents[2]
+    skip = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(root / "builder", source / "builder", ignore=skip)
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(root / name, source)
+    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation")
+    run([*pip, "--target", installed, source])
+    tests = project / "tests"
+    tests.mkdir(parents=True)
+    (tests / "test_mine.py").write_text(OTHERS)
+    (tests / "journal.yaml").write_text(OTHERS_ERRORS)
+    words = (sys.executable, "-m", "pytest", "-p", "builder.guest.plugin", "--strict-markers")
+    done = run(
+        [*words, "-p", "no:cacheprovider", "-v", "--image", "missing.qcow2", "tests"],
+        cwd=project,
+        env={"PYTHONPATH": str(installed), CACHE_VARIABLE: str(tmp_path / "cache")},
+        check=False,
+        capture=True,
+    )
+    assert "tests/test_mine.py::test_beside_a_guest PASSED" in done.output
+    # It runs last, and says what a person did wrong.
+    assert "tests/test_mine.py::test_in_a_guest ERROR" in done.output
+    assert "there is no image /" in done.output
+    assert done.returncode == 1
+
+
+def test_tests_that_need_a_twin_can_be_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "test_of_a_guest.py"
+    file.write_text("def test_one(twin):\n    pass\n\n" + TEST.replace("one", "other"))
+    done = session(tmp_path / "junit.xml", "--no-twin", file)
+    assert done.returncode == 0
+    assert "1 passed, 1 deselected" in done.output

@@ -71,7 +71,8 @@ def test_the_seed_brings_one_key_and_nothing_else() -> None:
         "disable_root": False,
         "ssh_authorized_keys": ["ssh-ed25519 AAAA run"],
     }
-    assert yaml.safe_load(seed.meta_data("i-1")) == {"instance-id": "i-1"}
+    known = yaml.safe_load(seed.meta_data("i-1"))
+    assert known == {"instance-id": "i-1", "local-hostname": seed.HOSTNAME}
 
 
 def test_emulation_gets_more_time_and_a_person_may_give_more() -> None:
