@@ -48,7 +48,8 @@ def test_it_boots(out: Path, live_image: Path) -> None:
     assert [boot.name for boot in report.boots] == list(KINDS)
     for boot in report.boots:
         assert {
-            "test_lifecycle::test_packages_install_again",
+            "test_apt::test_security_updates_survive_the_reboot",
+            "test_kernel::test_the_updated_kernel_runs",
             "test_lifecycle::test_reboots_and_comes_back",
             "test_lifecycle::test_powers_off",
         } <= {test.name for test in boot.of("passed")}

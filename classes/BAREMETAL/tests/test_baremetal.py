@@ -7,6 +7,8 @@ import pytest
 
 from builder.guest.guest import Guest
 
+pytestmark = pytest.mark.needs_machine
+
 FOLDER = "/var/tmp/baremetal"  # noqa: S108 - in the guest
 SETUP = f"""
 set -e

@@ -9,6 +9,8 @@ import pytest
 
 from builder.guest.guest import Guest
 
+pytestmark = pytest.mark.needs_machine
+
 VIRSH = "virsh --connect qemu:///system"
 EXAMPLES = "/usr/local/share/hypervisor"
 

@@ -7,6 +7,8 @@ import pytest
 
 from builder.guest.guest import Guest
 
+pytestmark = pytest.mark.needs_machine
+
 # Controllers that no guest has: RAID, SAS, NVMe, SATA.
 pytestmark = pytest.mark.needs_machine
 

@@ -5,26 +5,9 @@ from __future__ import annotations
 
 import pytest
 
+from builder.guest.archive import LocalArchive
 from builder.guest.guest import Guest
-
-# A package with one file of each kind; the folder `debian` is what dpkg-deb wants to be told of.
-PACKAGE = """
-set -e
-cd "$(mktemp -d)"
-mkdir -p p/DEBIAN p/usr/bin p/usr/share/doc/forge-probe p/usr/share/man/man1 \
-    p/usr/share/locale/de/LC_MESSAGES
-printf 'Package: forge-probe\\nVersion: 1\\nArchitecture: all\\nMaintainer: x <x@x>\\n' \
-    > p/DEBIAN/control
-printf 'Description: a probe\\nRecommends: forge-nothing\\n' >> p/DEBIAN/control
-printf '#!/bin/sh\\necho it works\\n' > p/usr/bin/forge-probe
-chmod 0755 p/usr/bin/forge-probe
-for file in doc/forge-probe/copyright doc/forge-probe/README.gz man/man1/forge-probe.1.gz \
-    locale/de/LC_MESSAGES/forge-probe.mo; do
-    echo x > p/usr/share/$file
-done
-dpkg-deb --root-owner-group --build p forge-probe.deb > /dev/null
-apt-get install -y ./forge-probe.deb
-"""
+from builder.guest.probe import DOCUMENTED
 
 
 def test_there_is_no_documentation(guest: Guest) -> None:
@@ -49,12 +32,15 @@ def test_the_initramfs_has_only_drivers_of_disks(guest: Guest) -> None:
     assert not [line for line in modules if "/net/" in line or "/gpu/" in line]
 
 
+@pytest.mark.needs_machine
 @pytest.mark.guest_stage("changed")
-def test_packages_can_be_added_and_removed(guest: Guest) -> None:
-    guest.check(PACKAGE)
-    assert guest.check("forge-probe").strip() == "it works"
-    files = "/usr/share/doc/forge-probe /usr/share/man/man1 /usr/share/locale"
-    assert guest.check(f"find {files} -name 'forge-probe*' ! -type d") == ""
-    assert guest.check("ls /usr/share/doc/forge-probe").split() == ["copyright"]
-    guest.check("apt-get purge -y forge-probe")
+def test_packages_can_be_added_and_removed(guest: Guest, archive: LocalArchive) -> None:
+    guest.check(f"{archive.apt()} update")
+    # It recommends a package that is nowhere.
+    guest.check(f"{archive.apt()} install {DOCUMENTED}")
+    assert guest.check(DOCUMENTED).strip() == "1"
+    files = f"/usr/share/doc/{DOCUMENTED} /usr/share/man/man1 /usr/share/locale"
+    assert guest.check(f"find {files} -name '{DOCUMENTED}*' ! -type d") == ""
+    assert guest.check(f"ls /usr/share/doc/{DOCUMENTED}").split() == ["copyright"]
+    guest.check(f"{archive.apt()} purge {DOCUMENTED}")
     assert guest.check("dpkg --audit") == ""
