@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Run a program as root in a new user namespace in which everybody keeps the same id.
 
-    python -m builder.install.userns PROGRAM ARGUMENT...
+    python -m builder.install.userns [--ids COUNT] PROGRAM ARGUMENT...
 
 A binfmt_misc of one's own belongs to a user namespace, so root needs one for it, too. unshare(1) of
-Debian 12 cannot map all ids without a range in /etc/subuid, which root has not.
+Debian 12 cannot map all ids without a range in /etc/subuid, which root has not. With --ids, the
+namespace has only the first COUNT ids, and systemd sees that it is in one.
 """
 
 from __future__ import annotations
@@ -16,12 +17,18 @@ from pathlib import Path
 
 CLONE_NEWUSER = 0x10000000
 MAPS = ("uid_map", "gid_map")
+# Ids are numbers of 32 bits.
+ALL = 1 << 32
 
 
-def enter() -> None:
-    """Move this process into a new user namespace that maps each id of the old one to itself."""
+def enter(count: int = ALL) -> None:
+    """Move this process into a new user namespace that maps each id of the old one to itself.
+
+    Only ids below `count` are mapped.
+    """
     process = os.getpid()
-    maps = {name: same(Path("/proc/self", name).read_text(encoding="ascii")) for name in MAPS}
+    own = {name: Path("/proc/self", name).read_text(encoding="ascii") for name in MAPS}
+    maps = {name: same(text, count) for name, text in own.items()}
     done, start = os.pipe()
     # Only who stays outside may write the maps.
     writer = os.fork()
@@ -46,12 +53,25 @@ def enter() -> None:
         raise OSError("the ids could not be mapped")
 
 
-def same(parents: str) -> str:
-    """The map of a child namespace that leaves all ids of its parent as they are."""
-    rows = (line.split() for line in parents.splitlines())
-    return "".join(f"{inside} {inside} {count}\n" for inside, _, count in rows)
+def same(parents: str, count: int = ALL) -> str:
+    """The map of a child namespace that leaves the ids of its parent below `count` as they are."""
+    rows = ((int(word) for word in line.split()) for line in parents.splitlines())
+    return "".join(
+        f"{inside} {inside} {min(number, count - inside)}\n"
+        for inside, _, number in rows
+        if inside < count
+    )
+
+
+def main(argv: list[str]) -> None:
+    """Become the program, in the namespace."""
+    if argv[0] == "--ids":
+        enter(int(argv[1]))
+        argv = argv[2:]
+    else:
+        enter()
+    os.execvp(argv[0], argv)  # noqa: S606
 
 
 if __name__ == "__main__":
-    enter()
-    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606
+    main(sys.argv[1:])
