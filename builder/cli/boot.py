@@ -13,8 +13,9 @@ from builder import paths
 from builder.cli import common, guests
 from builder.cli.boot_progress import watcher
 from builder.errors import UsageError
-from builder.guest import capacity, machines, promised
+from builder.guest import capacity, promised
 from builder.guest.accel import AUTO
+from builder.guest.containers import SUFFIX
 from builder.guest.kernel import kernel_debs
 from builder.guest.remember import Records
 from builder.guest.report import Report, dump
@@ -27,8 +28,8 @@ from builder.store.memory import Memory
 
 DESCRIPTION = """\
 Boot an image under libvirt by each firmware kind that it promises, side by side where processors
-and memory allow: log in by SSH, run the tests in it, reboot it once, and power it off. The image
-itself is never written to.
+and memory allow: log in by SSH, run the tests in it, reboot it once, and power it off. A build that
+has the format rootfs.tar.xz is also started as a container. The image itself is never written to.
 
 Beside the build (for a FILE: in --report-dir) are kept, for each kind: console, journals, what
 systemd-analyze says, a screenshot of a failure, JUnit; and for all of them a report as page
@@ -42,6 +43,7 @@ examples:
   fai-forge boot debian-13
   fai-forge boot debian-13 --firmware secureboot --reinstall-kernel
   fai-forge boot debian-13 --against /srv/images --keyring images.gpg
+  fai-forge boot debian-13-slim --firmware container
   fai-forge boot ./some.qcow2 --firmware uefi --keep --report-dir reports
 """
 
@@ -52,8 +54,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "--firmware",
         action="append",
         metavar="KIND",
-        help="bios, uefi, secureboot or ieee1275; may be given more than once (default: those that"
-        " the image has boot loaders for; for a FILE: all that are installed)",
+        help="bios, uefi, secureboot, ieee1275 or container; may be given more than once (default:"
+        " those that the image has boot loaders for, and a container if it has the tarball; for a"
+        " FILE: all that are installed)",
     )
     parser.add_argument(
         "--jobs", type=_positive, metavar="N", help="guests at a time (default: what the host can)"
@@ -92,7 +95,7 @@ def _positive(text: str) -> int:
 
 
 def _call(arguments: argparse.Namespace) -> int:
-    target = guests.find(arguments)
+    target = guests.find(arguments, (*guests.BOOTABLE, SUFFIX))
     trials = _trials(arguments, target)
     name = target.built.name if target.built else target.image.stem
     default = target.built.folder if target.built else arguments.out / "reports" / name
@@ -140,10 +143,8 @@ def _call(arguments: argparse.Namespace) -> int:
 
 def _trials(arguments: argparse.Namespace, target: guests.Target) -> tuple[Trial, ...]:
     """One for each kind that was asked for, in that order."""
-    kinds = tuple(dict.fromkeys(arguments.firmware or guests.firmware_kinds(target)))
-    for kind in kinds:
-        machines.firmware(target.arch, kind)
-    return tuple(Trial(kind, target.image, target.login) for kind in kinds)
+    wanted = dict.fromkeys(arguments.firmware or guests.kinds(target))
+    return tuple(guests.trial(target, kind) for kind in wanted)
 
 
 def _earlier(arguments: argparse.Namespace, target: guests.Target) -> Report | None:

@@ -16,6 +16,7 @@ from builder.archive.aptroot import dates_unchecked
 from builder.cli import common
 from builder.errors import ForgeError, InfrastructureError
 from builder.guest import machines
+from builder.guest.containers import choice
 from builder.install import binfmt, sandbox, workspace
 from builder.models import DEFAULT_ARCH
 from builder.run import TOOLS
@@ -23,7 +24,8 @@ from builder.run import TOOLS
 DESCRIPTION = """\
 Check what building and booting images needs: programs, namespaces, mirrors and keys, memory and
 disk space. Each finding says what to do. The exit code is 4 if something is missing that every
-machine needs; what only booting images of other architectures needs is marked with --.
+machine needs; what only booting images of other architectures, or as containers, needs is marked
+with --.
 """
 GIB = 1 << 30
 # A warm cache of one image takes about 0.5 GiB, and a build about 1 GiB more.
@@ -61,6 +63,7 @@ def _findings(out: Path) -> Iterator[_Finding]:
         yield _tried(f"programs of {arch}", partial(sandbox.emulation, arch), "they run here")
     yield _tried("mirror", _mirror, "this machine's apt names one")
     yield _dates()
+    yield _containers()
     yield _tried("keyring", lambda: sources.keyring("debian"), "Debian's archive can be verified")
     yield _space("cache", paths.cache().root)
     yield _space("out", out)
@@ -98,6 +101,21 @@ def _dates() -> _Finding:
     off = dates_unchecked()
     detail = f"a mirror that is not updated any more is not found out: {off} false"
     return _Finding("mirror's dates", True, detail if off else "an index that expired is refused")
+
+
+def _containers() -> _Finding:
+    """Which program starts them here, and why not one before it; images boot without them."""
+    findings = choice.looks(paths.cache().guests)
+    works = next((each.tool.name for each in findings if not each.why_not), None)
+    others = "; ".join(f"{each.tool.name}: {each.why_not}" for each in findings if each.why_not)
+    told = f"started by {works}" if works else "none can be started"
+    return _Finding(
+        "containers",
+        works is not None,
+        f"{told} ({others})" if others else told,
+        "" if works else choice.advice(findings),
+        optional=True,
+    )
 
 
 def _tried(what: str, call: Callable[[], object], good: str) -> _Finding:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from builder.cli import common
 from builder.errors import UsageError
 from builder.guest import machines
 from builder.guest.accel import AUTO, CHOICES
+from builder.guest.containers import CONTAINER, FORMAT, SUFFIX
+from builder.guest.containers.container import check_arch, runs_here
 from builder.guest.guest import CLOUD_INIT, CREDENTIALS, LOGINS
+from builder.guest.trials import Trial
 from builder.manifest import document
 from builder.manifest.model import Manifest
 from builder.models import ARCHES, DEFAULT_ARCH
@@ -63,8 +67,11 @@ def add_guest(parser: argparse.ArgumentParser) -> None:
     common.add_out(parser)
 
 
-def find(arguments: argparse.Namespace) -> Target:
-    """The disk that was asked for; a UsageError says how to get it."""
+def find(arguments: argparse.Namespace, suffixes: Sequence[str] = BOOTABLE) -> Target:
+    """The disk that was asked for; a UsageError says how to get it.
+
+    Of a build, the first of these formats that it has.
+    """
     path = Path(arguments.image)
     # A file is named with its folder or its suffix; everything else is an image's name.
     if "/" in arguments.image or path.is_file():
@@ -76,7 +83,7 @@ def find(arguments: argparse.Namespace) -> Target:
     built = common.builds(arguments).find(names.parse(arguments.image))
     manifest = document.load(built.manifest)
     login = arguments.login or login_of(manifest)
-    for suffix in BOOTABLE:
+    for suffix in suffixes:
         if built.file(suffix).exists():
             return Target(built.file(suffix), manifest.arch, login, built, manifest)
     raise UsageError(
@@ -88,6 +95,44 @@ def login_of(manifest: Manifest) -> str:
     """The way into an image with these packages."""
     has_cloud_init = any(each.name == "cloud-init" for each in manifest.packages)
     return CLOUD_INIT if has_cloud_init else CREDENTIALS
+
+
+def tarball(target: Target) -> Path | None:
+    """The root file system that a container can start from, if there is one."""
+    if target.built is None:
+        return target.image if target.image.name.endswith(SUFFIX) else None
+    path = target.built.file(SUFFIX)
+    return path if path.exists() else None
+
+
+def kinds(target: Target) -> tuple[str, ...]:
+    """All ways to start a target: the firmware kinds of a disk, and a container where it can be."""
+    root = tarball(target)
+    disk = () if root == target.image else firmware_kinds(target)
+    return (*disk, CONTAINER) if root is not None and (runs_here(target.arch) or not disk) else disk
+
+
+def trial(target: Target, kind: str) -> Trial:
+    """How to start a target in one way.
+
+    UsageError for a way in which it cannot start, InfrastructureError where this machine cannot.
+    """
+    root = tarball(target)
+    if kind == CONTAINER:
+        if root is None:
+            raise UsageError(
+                f"{target.image.name} has no root file system's tarball to start as a container",
+                hint=f"build it with --format {FORMAT}",
+            )
+        check_arch(target.arch)
+        return Trial(kind, root, target.login)
+    if root == target.image:
+        raise UsageError(
+            f"{target.image.name} is no disk, and has no firmware {kind}",
+            hint=f"use --firmware {CONTAINER}",
+        )
+    machines.firmware(target.arch, kind)
+    return Trial(kind, target.image, target.login)
 
 
 def firmware_kinds(target: Target) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ import pytest
 from builder.errors import ForgeError, InfrastructureError
 from builder.guest.accel import AUTO, CHOICES
 from builder.guest.boot import boot
+from builder.guest.containers import CONTAINER
+from builder.guest.containers.container import container
 from builder.guest.guest import CLOUD_INIT, LOGINS, Guest
 from builder.guest.journal import FILE
 from builder.guest.session import (
@@ -55,9 +58,9 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     """The options of a session, and `host` for ourselves."""
     pluginmanager.set_blocked(RIVAL)
     group = parser.getgroup("fai-forge", "guests of fai-forge")
-    group.addoption("--image", type=Path, help="the disk image to boot (it is not written to)")
+    group.addoption("--image", type=Path, help="the disk, or tree, to boot (it is not written to)")
     group.addoption("--arch", default=DEFAULT_ARCH, help="its architecture, as Debian calls it")
-    group.addoption("--firmware", default="bios", help="bios, uefi or secureboot")
+    group.addoption("--firmware", default="bios", help="bios, uefi, secureboot, container")
     group.addoption("--accel", default=AUTO, choices=CHOICES, help="kvm, tcg, or what works")
     group.addoption("--login", default=CLOUD_INIT, choices=LOGINS, help="the way in")
     group.addoption("--timeout-factor", type=float, default=1.0, help="multiplies time limits")
@@ -115,24 +118,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Order the tests by stage, and leave their order within a stage as it is.
 
     Tests that need packages, where none are given, are not part of the session at all; nor are
-    those about cloud-init where the image has none, and those that need a second guest where none
-    is wanted.
+    those about cloud-init where the image has none, about the machine of a container, and those that
+    need a second guest where none is wanted. A container has no twin.
     """
 
     def stage(item: pytest.Item) -> int:
         mark = item.get_closest_marker("guest_stage")
         return STAGES.index(mark.args[0] if mark else "settled")
 
+    contained = config.getoption("--firmware") == CONTAINER
     wanted = {
         "needs_deb": bool(config.getoption("--deb")),
         "needs_cloud_init": config.getoption("--login") == CLOUD_INIT,
+        "needs_machine": not contained,
     }
     missing = [mark for mark, there in wanted.items() if not there]
     surplus = [
         item
         for item in items
         if any(item.get_closest_marker(mark) for mark in missing)
-        or (_needs_twin(item) and not config.getoption("twin"))
+        or (_needs_twin(item) and (contained or not config.getoption("twin")))
     ]
     config.hook.pytest_deselected(items=surplus)
     items[:] = [item for item in items if item not in surplus]
@@ -180,16 +185,7 @@ def guest(
         pytest.fail("no image to boot: give --image PATH", pytrace=False)
     try:
         with (
-            boot(
-                image,
-                arch=option("--arch"),
-                firmware=option("--firmware"),
-                accel=option("--accel"),
-                login=option("--login"),
-                report_dir=option("--report-dir"),
-                timeout_factor=option("--timeout-factor"),
-                witness=request.config.pluginmanager.get_plugin(WITNESS),
-            ) as booted,
+            _booted(image, request.config) as booted,
             Twin(image, booted, option("--timeout-factor")) as second,
         ):
             record_testsuite_property(ACCEL_PROPERTY, booted.accel)
@@ -202,6 +198,31 @@ def guest(
     except ForgeError as error:
         record_testsuite_property(CAUSE_PROPERTY, _told(error))
         pytest.fail(_told(error), pytrace=False)
+
+
+def _booted(image: Path, config: pytest.Config) -> AbstractContextManager[Guest]:
+    """The image as what it is to be: a container, which has no machine, or a virtual machine."""
+    option = config.getoption
+    witness = config.pluginmanager.get_plugin(WITNESS)
+    if option("--firmware") == CONTAINER:
+        return container(
+            image,
+            arch=option("--arch"),
+            login=option("--login"),
+            report_dir=option("--report-dir"),
+            timeout_factor=option("--timeout-factor"),
+            witness=witness,
+        )
+    return boot(
+        image,
+        arch=option("--arch"),
+        firmware=option("--firmware"),
+        accel=option("--accel"),
+        login=option("--login"),
+        report_dir=option("--report-dir"),
+        timeout_factor=option("--timeout-factor"),
+        witness=witness,
+    )
 
 
 def _told(error: ForgeError) -> str:

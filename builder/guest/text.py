@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from builder.guest.boot import DISK
+from builder.guest.containers import CONTAINER, TREE
 from builder.guest.page import counted, span
 from builder.guest.report import Boot, Test
 from builder.guest.trials import Outcome, Trial
@@ -39,6 +40,10 @@ def kept(outcome: Outcome, trials: Sequence[Trial], arch: str) -> Iterator[str]:
     for trial in trials:
         folder = outcome.kept.get(trial.kind)
         if folder is None:
+            continue
+        if trial.kind == CONTAINER:
+            yield f"the tree of the container is kept: {folder / TREE}"
+            yield f"{INDENT}and remove it as root: {shlex.join(['rm', '-r', str(folder)])}"
             continue
         words = ["fai-forge", "run", str(folder / DISK), "--arch", arch, "--firmware", trial.kind]
         words += ["--login", trial.login]

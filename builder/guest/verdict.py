@@ -19,6 +19,7 @@ from pathlib import Path
 from builder.errors import CheckError, InfrastructureError, UsageError
 from builder.guest import leftovers, progress
 from builder.guest.accel import AUTO
+from builder.guest.containers import CONTAINER
 from builder.guest.guest import CLOUD_INIT
 from builder.guest.junit import TestResult, read_session
 from builder.guest.machines import firmware as firmware_row
@@ -122,7 +123,8 @@ def verdict(
                 f"the Python module {module} is not there; tests of a booted image need it",
                 hint="pip install 'fai-forge[boot]', or apt-get install python3-testinfra",
             )
-    firmware_row(arch, firmware)
+    if firmware != CONTAINER:
+        firmware_row(arch, firmware)
     if not image.is_file():
         raise UsageError(
             f"there is no image {image}", hint="fai-forge build NAME makes one under out/"

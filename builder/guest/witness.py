@@ -74,7 +74,9 @@ class Witness:
         if self._keep:
             (guest.spec.disk.parent / KEEP).touch()
             self._tell(Event("kept", self._seconds(), str(guest.spec.disk.parent)))
-        if self._folder is None or machine(guest.arch).video is None or not guest.domain.active():
+        # A container has neither screen nor libvirt's handle.
+        screen = guest.domain.handle is not None and machine(guest.arch).video is not None
+        if self._folder is None or not screen or not guest.domain.active():
             return
         try:
             screenshot.take(guest.domain.handle, self._folder, guest.firmware)

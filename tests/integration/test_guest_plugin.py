@@ -67,7 +67,19 @@ def test_two():
 """
 
 
-def reported(junit: Path, *files: Path) -> tuple[TestResult, ...]:
+OF_A_MACHINE = """
+import pytest
+
+@pytest.mark.needs_machine
+def test_kernel():
+    pass
+
+def test_units():
+    pass
+"""
+
+
+def reported(junit: Path, *files: Path | str) -> tuple[TestResult, ...]:
     """What a session with our plugin reports of these files."""
     session(junit, *files)
     return read_session(junit.read_text()).tests
@@ -174,3 +186,11 @@ def test_tests_that_need_a_twin_can_be_left_out(tmp_path: Path) -> None:
     done = session(tmp_path / "junit.xml", "--no-twin", file)
     assert done.returncode == 0
     assert "1 passed, 1 deselected" in done.output
+
+
+def test_a_container_is_no_machine(tmp_path: Path) -> None:
+    file = tmp_path / "test_of_a_guest.py"
+    file.write_text(OF_A_MACHINE)
+    for words, names in (((), ["kernel", "units"]), (("--firmware", "container"), ["units"])):
+        tests = reported(tmp_path / "junit.xml", *words, file)
+        assert [test.name for test in tests] == [f"test_of_a_guest::test_{name}" for name in names]

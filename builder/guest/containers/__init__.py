@@ -7,3 +7,5 @@ CONTAINER = "container"
 FORMAT, SUFFIX = "rootfs.tar.xz", ".rootfs.tar.xz"
 # The kernel's names of Debian's architectures; a container runs only where both are the same.
 KERNEL_NAMES = {"amd64": "x86_64", "arm64": "aarch64", "ppc64el": "ppc64le", "riscv64": "riscv64"}
+# The root of a container that runs, in the folder of its run.
+TREE = "tree"

@@ -14,7 +14,8 @@ import yaml
 from builder.errors import InfrastructureError, UsageError
 from builder.guest import seed, ssh
 from builder.guest.accel import KVM
-from builder.guest.containers import CONTAINER, FORMAT, KERNEL_NAMES
+from builder.guest.boot import Watches
+from builder.guest.containers import CONTAINER, FORMAT, KERNEL_NAMES, TREE
 from builder.guest.containers.choice import choose
 from builder.guest.containers.guest import ContainerGuest
 from builder.guest.containers.keeper import Plan
@@ -39,10 +40,15 @@ UNPACK_BASE, UNPACK_PER_MIB = 30.0, 0.5
 MIB = 1 << 20
 
 
+def runs_here(arch: str) -> bool:
+    """Whether this machine's kernel is one of the architecture."""
+    return KERNEL_NAMES.get(arch) == platform.machine()
+
+
 def check_arch(arch: str) -> None:
     """Raise InfrastructureError for programs that this machine's kernel does not run."""
-    here = platform.machine()
-    if KERNEL_NAMES.get(arch, arch) != here:
+    if not runs_here(arch):
+        here = platform.machine()
         raise InfrastructureError(
             f"a container has the kernel of its host, so {arch} does not start on {here}",
             hint=f"boot it on a machine of {arch}, or as a virtual machine",
@@ -60,13 +66,14 @@ def container(
     timeout_factor: float = 1.0,
     keep: bool = False,
     tool: Tool | None = None,
+    witness: Watches | None = None,
 ) -> Iterator[ContainerGuest]:
     """Start the tarball `image` and yield the guest when it is ready; nothing of it is left.
 
     The tarball is never written to. `login` says whether cloud-init gets a seed. The console is
     kept as `console-container.log` in `report_dir` (default: the run's own folder, which `keep`
-    keeps). `tool` is what starts it (default: what works). Raises CheckError where the guest fails,
-    InfrastructureError where the host does.
+    keeps). `tool` is what starts it (default: what works). A `witness` is told how it goes. Raises
+    CheckError where the guest fails, InfrastructureError where the host does.
     """
     check_arch(arch)
     if not image.is_file():
@@ -85,14 +92,14 @@ def container(
             arch=arch,
             firmware=CONTAINER,
             accel=CONTAINER,
-            disk=folder / "tree",
+            disk=folder / TREE,
             seed=None,
             nvram=None,
             console=console,
             ssh_port=0,
         )
         log.info("start %s (%s)", name, tool.name)
-        instance = Instance(name, folder / "tree", folder, console)
+        instance = Instance(name, folder / TREE, folder, console)
         given = _given(folder, f"fai-forge-{folder.name}", key) if login == CLOUD_INIT else None
         plan = _plan(image.resolve(), tool, instance, given, keep)
         limits = Timeouts.of(KVM, timeout_factor)
@@ -100,10 +107,27 @@ def container(
         running = Container(plan, console if tool.speaks else folder / "told.log")
         try:
             guest = ContainerGuest(spec, running, key, limits, login, unpacking)
-            guest.wait_ready()
-            yield guest
+            if witness is None:
+                guest.wait_ready()
+                yield guest
+            else:
+                yield from _witnessed(guest, witness)
         finally:
             running.destroy()
+
+
+def _witnessed(guest: ContainerGuest, witness: Watches) -> Iterator[ContainerGuest]:
+    """Get the guest ready and yield it; the witness is told, but for an interruption."""
+    ready = False
+    witness.started(guest)
+    try:
+        guest.wait_ready(witness.reached)
+        ready = True
+        yield guest
+    except Exception:
+        witness.ending(guest, ready=ready)
+        raise
+    witness.ending(guest, ready=True)
 
 
 @needs("tar", package="tar", purpose="unpack the root of a container")

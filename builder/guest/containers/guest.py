@@ -51,7 +51,7 @@ class ContainerGuest(Guest):
         `reached` is told "kernel" when its first process runs, and "settled" at the end.
         """
         try:
-            self._wait("start", self._unpacking + self.limits.kernel, self._find_leader)
+            self._watch.wait("start", self._unpacking + self.limits.kernel, self._find_leader)
             reached("kernel")
             self._settle()
         except CheckError as error:
@@ -91,9 +91,10 @@ class ContainerGuest(Guest):
 
     def reboot(self) -> None:
         """Reboot from within and wait until the container is back: another first process."""
+        self.before_leaving()
         before = self._inside()
         self._order("systemctl reboot")
-        self._wait(
+        self._watch.wait(
             "come back after a reboot",
             self.limits.reboot,
             lambda: self._find_leader() and self._leader != before,
@@ -110,13 +111,9 @@ class ContainerGuest(Guest):
 
     def _inside(self) -> entering.Leader:
         """The first process; a container that did not do what it was waited for is given up."""
-        if self._given_up is not None:
-            raise CheckError(
-                f"the guest was given up before: {self._given_up.message}",
-                hint="the first test that failed tells more",
-            )
+        self._watch.require_hope()
         if self._leader is None or not self.domain.active():
-            raise self._failure("take a command: it does not run", None)
+            raise self._watch.failure("take a command: it does not run")
         return self._leader
 
     def _find_leader(self) -> bool:
@@ -126,7 +123,7 @@ class ContainerGuest(Guest):
     def _settle(self) -> None:
         """Wait until systemd, and cloud-init if it is there, have done all of a start."""
         try:
-            self._wait("settle", self.limits.settled, self._settled)
+            self._watch.wait("settle", self.limits.settled, self._settled)
         except CheckError as error:
             error.hint = f"systemctl said: {self._said}\n{error.hint}"
             raise

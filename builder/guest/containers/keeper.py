@@ -27,7 +27,7 @@ from typing import IO
 
 from builder.errors import ForgeError
 from builder.guest.containers import cgroup
-from builder.rundir import sweep
+from builder.rundir import KEEP, sweep
 
 # Exit codes of our own; the others are those of the program that started the container.
 UNABLE, NOT_UNPACKED = 75, 76
@@ -116,7 +116,8 @@ def main(argv: list[str]) -> int:
         return _contain(plan, owner)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        subprocess.run(plan.clean, stdin=subprocess.DEVNULL, check=False)
+        if not Path(plan.folder, KEEP).exists():
+            subprocess.run(plan.clean, stdin=subprocess.DEVNULL, check=False)
         # If our owner was killed, nobody else would remove its folder before the next run.
         with contextlib.suppress(ForgeError, OSError):
             sweep(Path(plan.folder).parent)

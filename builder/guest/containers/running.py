@@ -3,17 +3,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
+from builder.errors import InfrastructureError
 from builder.guest.containers import keeper, tools
 from builder.guest.containers.keeper import Plan
 from builder.guest.hypervisor import Domain
+from builder.guest.serial import Keyboard
 from builder.install import sandbox
 from builder.run import Completed, needs, run
 
@@ -51,7 +55,9 @@ class Container(Domain):
     """One plan that is carried out; it ends when we say so, and also when we are killed."""
 
     @needs("setpriv", package="util-linux", purpose="end a container together with its keeper")
-    @needs("slirp4netns", package="slirp4netns", purpose="give a container a network")
+    @needs(
+        "slirp4netns", package="slirp4netns", purpose="give a container a network", optional=True
+    )
     def __init__(self, plan: Plan, told: Path) -> None:
         """Start it; what its keeper and its program say goes to the file `told`."""
         super().__init__(None, plan.name)
@@ -63,6 +69,18 @@ class Container(Domain):
         # In a thread, since `run` waits; it needs no word from us to end.
         self._thread = threading.Thread(target=self._run, args=(told,), daemon=True)
         self._thread.start()
+
+    def ask_agent(self, message: str) -> None:  # noqa: ARG002 - a machine's has one
+        """There is no agent in a container."""
+        return
+
+    @contextlib.contextmanager
+    def keyboard(self) -> Iterator[Keyboard]:
+        """There is no console to type into."""
+        raise InfrastructureError(
+            "a container's console cannot be typed into", hint="its log tells what it wrote"
+        )
+        yield
 
     def destroy(self) -> None:
         """End the container now, if it still runs, and wait until all of it is gone."""
