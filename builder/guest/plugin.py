@@ -118,8 +118,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Order the tests by stage, and leave their order within a stage as it is.
 
     Tests that need packages, where none are given, are not part of the session at all; nor are
-    those about cloud-init where the image has none, about the machine of a container, and those that
-    need a second guest where none is wanted. A container has no twin.
+    those about cloud-init where the image has none, about the machine of a container (which has no
+    twin either), and those that need a second guest where none is wanted.
     """
 
     def stage(item: pytest.Item) -> int:
