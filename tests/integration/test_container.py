@@ -18,7 +18,7 @@ import pytest
 from builder.errors import InfrastructureError
 from builder.guest.containers import cgroup, choice
 from builder.guest.containers.tools import TOOLS, Tool
-from tests.integration.harness import Account, only_root
+from tests.integration.harness import Account, in_private_mounts, only_root
 
 BY_NAME = pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
 # What a program finds out, as another user.
@@ -26,7 +26,9 @@ LOOK = """
 import json, sys
 from pathlib import Path
 from builder.guest.containers.choice import looks
-print(json.dumps({each.tool.name: each.why_not for each in looks(Path(sys.argv[1]))}))
+from builder.guest.containers.tools import TOOLS
+tools = [tool for tool in TOOLS if tool.name in (sys.argv[2:] or [tool.name])]
+print(json.dumps({each.tool.name: each.why_not for each in looks(Path(sys.argv[1]), tools)}))
 """
 # An owner of a container that does nothing but run, with a network.
 OWNER = """
@@ -112,6 +114,27 @@ def test_a_program_starts_containers(tool: Tool, work: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("a plain user has no control group unless systemd gives one")
     assert choice.look(tool, work).why_not == ""
+
+
+@pytest.mark.parametrize(
+    "mounts",
+    [
+        pytest.param("mount -t cgroup2 cgroup2 /sys/fs/cgroup", id="version 2"),
+        pytest.param("true", id="none"),
+    ],
+)
+@BY_NAME
+def test_a_program_starts_containers_with_other_mounts(tool: Tool, mounts: str, work: Path) -> None:
+    """As most hosts have it, and as one where nobody has mounted control groups."""
+    only_root("change what is mounted")
+    apart = in_private_mounts(f"umount --recursive --lazy /sys/fs/cgroup; {mounts}")
+    done = subprocess.run(
+        [*apart, sys.executable, "-c", LOOK, str(work), tool.name],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout) == {tool.name: ""}
 
 
 @BY_NAME

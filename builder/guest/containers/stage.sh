@@ -10,7 +10,9 @@ shift 2
 # Where the programs keep their state: not in the host's.
 mount -t tmpfs -o mode=0755 tmpfs /run
 mkdir /run/lxc
-# Only version 2, also where the host has both, and only the part that is ours.
+# Only version 2, also where the host has both, and only the part that is ours. Where version 2 is
+# mounted there already, it cannot be once more: so something else comes between.
+mount -t tmpfs tmpfs /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 until [ -z "$interface" ] || grep -q "^ *$interface:" /proc/net/dev; do
     sleep 0.05
