@@ -13,6 +13,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A loaded machine is no failure: neither slow examples nor a slow search for them.
+settings.register_profile("loaded", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("loaded")
 
 HERE = Path(__file__).parent
 UNIT = HERE / "unit"

@@ -342,7 +342,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.one_of(st.text(), st.lists(PIECES).map("".join), st.binary()))
 def test_no_text_is_more_than_an_error(content: str | bytes) -> None:
     raw = content if isinstance(content, bytes) else content.encode("utf-8", "replace")
@@ -355,7 +355,7 @@ def test_no_text_is_more_than_an_error(content: str | bytes) -> None:
 VERSIONS = st.text("0123456789.:~+-abc\u0663", max_size=8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(old=VERSIONS, new=VERSIONS, fixed=VERSIONS)
 def test_no_version_is_more_than_unknown(old: str, new: str, fixed: str) -> None:
     document = {"nss": {"CVE-2026-90743": {"releases": {"bookworm": release(fixed)}}}}

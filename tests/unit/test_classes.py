@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.classes import Catalogue, Overlay, load, own_overlays, resolve, series
@@ -304,7 +304,6 @@ def test_a_folder_without_class_yaml(tmp_path: Path) -> None:
         read(tmp_path / "X")
 
 
-@settings(deadline=None)  # a loaded machine is no failure
 @given(st.text(alphabet="class: X\n-[]{}!&*'\"#|>\t\0é\ud800", max_size=40))
 def test_no_text_crashes_the_reader(text: str) -> None:
     with pytest.raises(UsageError):

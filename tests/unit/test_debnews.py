@@ -188,7 +188,8 @@ def test_a_damaged_deb_says_nothing(
 
 
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=150,
 )
 @given(data=st.data())
 def test_any_damage_is_survived(make: Callable[..., Deb], data: st.DataObject) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.errors import UsageError
@@ -214,14 +214,12 @@ PACKAGES = st.builds(
 SETS = st.lists(PACKAGES, max_size=5, unique_by=lambda each: each.key).map(tuple)
 
 
-@settings(deadline=None)
 @given(SETS)
 def test_nothing_differs_from_itself(packages: tuple[Package, ...]) -> None:
     held = {each.name: ("1-1", "2-1") for each in packages}
     assert compare(packages, reversed(packages), held) == ()
 
 
-@settings(deadline=None)
 @given(SETS, SETS)
 def test_every_changed_binary_is_there_once(
     old: tuple[Package, ...], new: tuple[Package, ...]
@@ -242,7 +240,6 @@ def test_every_changed_binary_is_there_once(
     assert set(found) == expected
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from("abc"), VERSIONS),
     st.dictionaries(st.sampled_from("abc"), VERSIONS),

@@ -9,7 +9,7 @@ from collections import Counter
 from datetime import date
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from builder.distros import DISTROS, releases
@@ -225,7 +225,6 @@ def names(draw: st.DrawFn) -> Name:
     )
 
 
-@settings(deadline=None)  # a loaded machine is no failure
 @given(names())
 def test_parsing_a_formatted_name_gives_it_back(name: Name) -> None:
     assert parse(str(name)) == name
@@ -238,7 +237,6 @@ words = st.sampled_from(
 jumbled = st.lists(st.one_of(words, st.text(max_size=6)), max_size=7).map("-".join)
 
 
-@settings(deadline=None)  # a loaded machine is no failure
 @given(st.one_of(st.text(), jumbled))
 @example("debian-13-" + "a" * 90)
 @example("bo-" + "a" * 89)

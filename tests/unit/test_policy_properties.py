@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from builder import images
@@ -77,7 +77,6 @@ def policies(draw: st.DrawFn, *, interval: bool = True) -> Policy:
     )
 
 
-@settings(deadline=None)  # a loaded machine is no failure
 @given(worlds(), policies())
 def test_any_facts_give_a_decision_that_its_reasons_make(world: World, policy: Policy) -> None:
     decision = decided(world, policy)
@@ -93,14 +92,12 @@ def test_any_facts_give_a_decision_that_its_reasons_make(world: World, policy: P
     assert Decision.model_validate_json(text, strict=True) == decision
 
 
-@settings(deadline=None)
 @given(worlds(), policies())
 def test_what_nobody_knows_is_never_skipped(world: World, policy: Policy) -> None:
     if world.store or world.archive:
         assert decided(world, policy).answer == "unknown"
 
 
-@settings(deadline=None)
 @given(worlds(known=True), policies(interval=False))
 def test_a_security_update_more_never_leads_to_skip(world: World, policy: Policy) -> None:
     before = decided(world, policy).answer

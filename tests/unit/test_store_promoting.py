@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from builder import images
@@ -235,7 +235,6 @@ def tags_of(store: StoreIndex) -> dict[tuple[str, str], str]:
     }
 
 
-@settings(deadline=None)
 @given(stores(), ROWS)
 def test_promotions_never_move_a_tag_and_are_idempotent(
     store: StoreIndex, rows: list[TagRow]
@@ -254,7 +253,6 @@ def test_promotions_never_move_a_tag_and_are_idempotent(
     assert applied(after, again, NOW + timedelta(days=1)) == after
 
 
-@settings(deadline=None)
 @given(stores())
 def test_a_month_has_one_tag_whatever_day_it_is(store: StoreIndex) -> None:
     def created(store: StoreIndex, day: int) -> list[Promotion]:

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from builder import distros, images, names
@@ -265,7 +265,6 @@ def public(entry: SeriesEntry) -> list[Build]:
     return sorted(found, key=lambda build: names.serial_key(build.serial))
 
 
-@settings(deadline=None)
 @given(stores(), st.integers(0, 4000), st.dates(date(2020, 1, 1), date(2040, 1, 1)) | st.none())
 def test_neither_the_newest_nor_a_tagged_build_is_ever_removed(
     store: StoreIndex, days: int, ends: date | None
@@ -284,7 +283,6 @@ def test_neither_the_newest_nor_a_tagged_build_is_ever_removed(
     assert {step.action for step in again} <= {"keep"}
 
 
-@settings(deadline=None)
 @given(stores(), st.integers(0, 1000), st.integers(0, 1000))
 def test_a_later_day_keeps_no_more(store: StoreIndex, days: int, more: int) -> None:
     def gone(at: int) -> set[str]:
