@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import libvirt
 import pytest
@@ -34,8 +36,21 @@ FLAGS = (
 )
 
 
+@pytest.fixture(scope="module")
+def libvirtd() -> Iterator[Any]:
+    """A connection of our own, beside the one that keeps the daemon running."""
+    with hypervisor.hypervisor() as host:
+        connection = libvirt.open(host.uri)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
 @pytest.mark.parametrize(("arch", "kind", "by_seed"), ROWS)
-def test_a_machine_is_made(arch: str, kind: str, by_seed: bool, tmp_path: Path) -> None:
+def test_a_machine_is_made(
+    libvirtd: Any, arch: str, kind: str, by_seed: bool, tmp_path: Path
+) -> None:
     machines.machine(arch).require()
     loader = machines.firmware(arch, kind)
     disk = tmp_path / "disk.qcow2"
@@ -54,12 +69,7 @@ def test_a_machine_is_made(arch: str, kind: str, by_seed: bool, tmp_path: Path) 
         loader=loader,
         credentials={} if by_seed else credentials(arch, loader, KEY),
     )
-    with hypervisor.hypervisor() as host:
-        made = libvirt.open(host.uri)
-        try:
-            guest = made.createXML(domain.render(spec), FLAGS)
-            state, _reason = guest.state()
-            assert state == libvirt.VIR_DOMAIN_PAUSED
-            guest.destroy()
-        finally:
-            made.close()
+    guest = libvirtd.createXML(domain.render(spec), FLAGS)
+    state, _reason = guest.state()
+    assert state == libvirt.VIR_DOMAIN_PAUSED
+    guest.destroy()
