@@ -65,7 +65,10 @@ class Records:
         return Report(name=self.name, serial=serial, arch=self.arch, boots=tuple(boots))
 
     def _known(self, boot: Boot) -> Report:
-        """What is known of this very image; of another one under this name, nothing is."""
+        """What is known of this very image; of another one under this name, nothing is.
+
+        A build has more than one image: a container starts from its tarball.
+        """
         new = self.report(())
         try:
             found = report.load(self.document)
@@ -74,7 +77,12 @@ class Records:
             return new
         if found is None:
             return new
-        same = [each for each in found.boots if each.image.sha256 == boot.image.sha256]
+        same = [
+            each
+            for each in found.boots
+            if each.image.sha256 == boot.image.sha256
+            or (self.built is not None and each.image.name != boot.image.name)
+        ]
         return new.model_copy(update={"boots": tuple(same)})
 
 

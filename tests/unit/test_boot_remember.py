@@ -71,6 +71,18 @@ def test_boots_of_another_image_are_forgotten(tmp_path: Path) -> None:
     assert (whole.name, whole.serial, where.document.name) == ("disk", None, "disk.boots.json")
 
 
+def test_a_container_starts_from_another_image_of_the_build(tmp_path: Path) -> None:
+    where = records(tmp_path)
+    where.add(boot(case("m::a")))
+    tarball = {"name": "debian-13-20261121.rootfs.tar.xz", "sha256": "b" * 64}
+    whole = where.add(boot(case("m::a"), name="container", image=tarball))
+    assert [each.name for each in whole.boots] == ["container", "uefi"]
+    # A build is never made again under its name; if somebody did, it is another one.
+    other = {"name": "debian-13-20261121.qcow2", "sha256": "c" * 64}
+    whole = where.add(boot(case("m::a"), name="bios", image=other))
+    assert [each.name for each in whole.boots] == ["bios", "container"]
+
+
 def test_a_document_that_cannot_be_read_is_replaced(tmp_path: Path) -> None:
     where = Records(tmp_path, "disk", "amd64")
     where.document.write_text('{"apiVersion": "fai-forge/v9"}')
