@@ -134,7 +134,7 @@ class Boot(Part):
     date: Time
     """When it began."""
     accel: Text
-    """What ran the guest: kvm or tcg; native in a container."""
+    """What ran the guest: kvm, tcg or container."""
     seconds: NonNegativeFloat
     """Of the last try, by the clock."""
     tries: PositiveInt = 1
