@@ -26,6 +26,7 @@ FAILED = "systemctl list-units --failed --plain --no-legend"
 ADDRESSES = "ip -oneline address show scope global"
 SSH_JOURNAL = "journalctl --unit ssh.service --lines 8 --no-pager --output cat"
 SSH_QUESTIONS = (SYSTEM, ENABLED, ACTIVE, CONDITIONS, FAILED, ADDRESSES, SSH_JOURNAL)
+JOBS = "systemctl list-jobs --plain --no-legend --full"
 # What systemd calls a start that is over.
 STARTED = ("running", "degraded")
 
@@ -180,4 +181,16 @@ def keys_not_told(facts: Facts) -> Diagnosis | None:
         "cloud-init ended without printing the SSH host keys on the console",
         facts.lines(r"cloud-init\[\d+\]|Cloud-init v"),
         "cloud-init's modules ssh and keys_to_console must run, and the console be its output.",
+    )
+
+
+def unsettled(jobs: str) -> Diagnosis:
+    """A start that does not end: what `JOBS` says of the units that are still at work."""
+    rows = [line.split() for line in jobs.splitlines()]
+    at_work = [row[1] for row in rows if row[3:] == ["running"]]
+    what = f"still starting: {', '.join(at_work)}" if at_work else "no unit of systemd is at work"
+    return Diagnosis(
+        what,
+        f"# {JOBS}\n{jobs.strip()}",
+        "A unit that may take long has TimeoutStartSec=, or is nothing that a start waits for.",
     )

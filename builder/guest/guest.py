@@ -14,6 +14,7 @@ import paramiko
 from builder.errors import CheckError, InfrastructureError
 from builder.guest import console, ssh
 from builder.guest.accel import SLOWNESS
+from builder.guest.conclusions import JOBS, unsettled
 from builder.guest.domain import GuestSpec
 from builder.guest.hypervisor import Domain
 from builder.guest.ssh import Answer
@@ -291,7 +292,13 @@ class Guest:
     def _settle(self) -> None:
         """Wait until systemd, and cloud-init if it is there, have done all of a start."""
         for command in SETTLING[self.login]:
-            ssh.execute(self.ssh(), command, self.limits.settled)
+            client = self.ssh()
+            try:
+                ssh.execute(client, command, self.limits.settled)
+            except CheckError as error:
+                found = unsettled(ssh.execute(client, JOBS, self.limits.command).stdout)
+                late = f"settle within {self.limits.settled:.0f} s: {found.cause}"
+                raise self._watch.failure(late, found) from error
 
     def _order(self, command: str) -> None:
         """Give an order that takes the connection away with it."""

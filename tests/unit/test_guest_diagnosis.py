@@ -172,3 +172,19 @@ def test_every_question_has_a_way() -> None:
 
 def test_each_reason_of_a_panic_has_advice() -> None:
     assert all(advice for _, advice in conclusions.PANICS)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "cause"),
+    [
+        (
+            "2 multi-user.target start waiting\n107 slow.service start running\n",
+            "still starting: slow.service",
+        ),
+        ("", "no unit of systemd is at work"),
+    ],
+)
+def test_a_start_that_does_not_end_names_its_jobs(jobs: str, cause: str) -> None:
+    diagnosis = conclusions.unsettled(jobs)
+    assert diagnosis.cause == cause
+    assert jobs.strip() in diagnosis.evidence
