@@ -100,7 +100,10 @@ def container(
         )
         log.info("start %s (%s)", name, tool.name)
         instance = Instance(name, folder / TREE, folder, console)
-        given = _given(folder, f"fai-forge-{folder.name}", key) if login == CLOUD_INIT else None
+        given = folder / "given"
+        given.mkdir(mode=0o755)
+        given.chmod(0o755)
+        (_seed if login == CLOUD_INIT else _authorize)(given, key)
         plan = _plan(image.resolve(), tool, instance, given, keep)
         limits = Timeouts.of(KVM, timeout_factor)
         unpacking = (UNPACK_BASE + UNPACK_PER_MIB * image.stat().st_size / MIB) * timeout_factor
@@ -132,32 +135,47 @@ def _witnessed(guest: ContainerGuest, witness: Watches) -> Iterator[ContainerGue
 
 @needs("tar", package="tar", purpose="unpack the root of a container")
 @needs("xz", package="xz-utils", purpose="unpack the root of a container")
-def _plan(image: Path, tool: Tool, instance: Instance, given: Path | None, keep: bool) -> Plan:
+def _plan(image: Path, tool: Tool, instance: Instance, given: Path, keep: bool) -> Plan:
     """Unpack, start, remove; as root of the user namespace that the container has."""
     tree = str(instance.tree)
     instance.tree.mkdir(mode=0o755)
     # Blocks of xz are unpacked side by side.
     unpack = ["env", "XZ_DEFAULTS=--threads=0", "tar", "--extract", f"--file={image}"]
     unpack += ["--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls", f"--directory={tree}"]
-    prepare = [[*as_root(), *unpack]]
-    if given is not None:
-        prepare.append([*as_root(), "cp", "--recursive", f"{given}/.", tree])
+    copy = ["cp", "--recursive", "--preserve=mode", f"{given}/.", tree]
     return Plan(
         lock=str(instance.folder / "owner"),
         name=instance.name,
         folder=str(instance.folder),
-        prepare=prepare,
+        prepare=[[*as_root(), *unpack], [*as_root(), *copy]],
         start=start_words(tool, instance, INTERFACE),
         clean=["true"] if keep else [*as_root(), "rm", "-rf", "--one-file-system", tree],
         interface=INTERFACE,
     )
 
 
-def _given(folder: Path, instance_id: str, key: ssh.ClientKey) -> Path:
-    """What the tree gets from outside: a seed for cloud-init, with the run's key."""
-    place = folder / "given" / SEED
-    place.mkdir(parents=True)
+def _seed(given: Path, key: ssh.ClientKey) -> None:
+    """Give the tree a seed for cloud-init, with the run's key."""
+    place = _folder(given, *SEED.parts)
+    instance_id = f"fai-forge-{given.parent.name}"
     (place / "meta-data").write_text(seed.meta_data(instance_id), encoding="utf-8")
     (place / "user-data").write_text(seed.user_data(key.public), encoding="utf-8")
     (place / "network-config").write_text(yaml.safe_dump(NETWORK_CONFIG), encoding="utf-8")
-    return folder / "given"
+
+
+def _authorize(given: Path, key: ssh.ClientKey) -> None:
+    """Give root the run's key, as systemd does that has got it as a credential."""
+    place = _folder(given, "root", ".ssh")
+    for path in (place.parent, place):
+        path.chmod(0o700)
+    (place / "authorized_keys").write_text(f"{key.public}\n", encoding="utf-8")
+    (place / "authorized_keys").chmod(0o600)
+
+
+def _folder(given: Path, *names: str) -> Path:
+    """A folder below `given`, and those above it, with the mode that such folders have."""
+    for name in names:
+        given = given / name
+        given.mkdir()
+        given.chmod(0o755)
+    return given

@@ -35,7 +35,6 @@ def test_the_updated_kernel_can_be_booted(guest: Guest, archive: LocalArchive) -
     assert all(when >= begin for when in made)
 
 
-@pytest.mark.needs_machine
 @pytest.mark.guest_stage("reboot")
 def test_reboots_and_comes_back(guest: Guest) -> None:
     """A new boot, by the same disk, with the same host keys (others would be refused)."""
@@ -67,7 +66,6 @@ def test_the_root_was_unmounted(guest: Guest, root_start: int) -> None:
     assert state in (None, Ext4State(clean=True, replay=False))
 
 
-@pytest.mark.needs_machine
 @pytest.mark.guest_stage("off")
 def test_the_console_is_clean(guest: Guest) -> None:
     """From the firmware to the end, nothing bad was written."""
