@@ -10,15 +10,16 @@ BUILD_PACKAGES := apt ca-certificates debian-archive-keyring distro-info-data fa
 	gpg gpg-agent gpgv mmdebstrap mount python3 python3-debian python3-distro-info python3-jinja2 python3-paramiko \
 	python3-pydantic python3-requests python3-rich python3-setuptools python3-shtab python3-venv \
 	python3-wheel python3-yaml uidmap util-linux zstd
-# What booting needs beyond that.
+# What booting needs beyond that; a root file system starts in a container.
 BOOT_PACKAGES := dosfstools libvirt-clients libvirt-daemon libvirt-daemon-system mtools openssh-client ovmf \
-	python3-libvirt qemu-system-x86 qemu-utils
+	python3-libvirt qemu-system-x86 qemu-utils slirp4netns systemd-container xz-utils
+# What booting images of other architectures needs beyond that.
+ARCH_PACKAGES := qemu-efi-aarch64 qemu-system-arm qemu-system-misc qemu-system-ppc u-boot-qemu
 # What tests need beyond that.
-TEST_PACKAGES := apt-utils chromium-headless-shell openssh-server \
-	openssl shellcheck systemd-container
+TEST_PACKAGES := apt-utils chromium-headless-shell e2fsprogs lxc openssh-server openssl shellcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-boot setup-test test test-all test-fast lint bench plan nightly publish list \
+.PHONY: help setup setup-boot setup-arch setup-test test test-all test-fast lint bench plan nightly publish list \
 	doctor clean distclean
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
@@ -35,6 +36,9 @@ setup: $(VENV)/.ready ## install what building needs
 
 setup-boot: setup $(VENV)/.ready-boot ## install what booting needs
 	@scripts/install-packages $(BOOT_PACKAGES)
+
+setup-arch: setup-boot ## install what booting images of other architectures needs
+	@scripts/install-packages $(ARCH_PACKAGES)
 
 setup-test: setup-boot $(VENV)/.ready-test ## install what tests need
 	@scripts/install-packages $(TEST_PACKAGES)
@@ -54,10 +58,10 @@ $(VENV)/.ready-test: $(VENV)/.ready
 	$(VENV)/bin/python -m pip install --quiet --no-build-isolation --editable '.[test]'
 	@touch $@
 
-test: setup-test lint ## everything: style, types, units, real builds, live boots
+test: setup-test lint ## style, types, units, real builds, live boots: half an hour
 	$(PYTEST) tests -m 'not thorough' $(ARGS)
 
-test-all: setup-test lint ## what `make test` does, and other architectures, roles and faults: hours
+test-all: setup-test setup-arch lint ## the same, and other architectures, roles, broken images: hours
 	$(PYTEST) tests $(ARGS)
 
 test-fast: setup-test lint ## style, types and unit tests: seconds
