@@ -19,7 +19,7 @@ ARCH_PACKAGES := qemu-efi-aarch64 qemu-system-arm qemu-system-misc qemu-system-p
 TEST_PACKAGES := apt-utils chromium-headless-shell e2fsprogs lxc openssh-server openssl shellcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-boot setup-arch setup-test test test-all test-fast lint bench plan nightly publish list \
+.PHONY: help setup setup-boot setup-arch setup-pipeline setup-test test test-all test-fast lint bench plan nightly publish list \
 	doctor clean distclean
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
@@ -39,6 +39,10 @@ setup-boot: setup $(VENV)/.ready-boot ## install what booting needs
 
 setup-arch: setup-boot ## install what booting images of other architectures needs
 	@scripts/install-packages $(ARCH_PACKAGES)
+
+# gitlab-ci-local, which npm installs where there is one.
+setup-pipeline:
+	@scripts/install-packages rsync
 
 setup-test: setup-boot $(VENV)/.ready-test ## install what tests need
 	@scripts/install-packages $(TEST_PACKAGES)
@@ -61,7 +65,7 @@ $(VENV)/.ready-test: $(VENV)/.ready
 test: setup-test lint ## style, types, units, real builds, live boots: half an hour
 	$(PYTEST) tests -m 'not thorough' $(ARGS)
 
-test-all: setup-test setup-arch lint ## the same, and other architectures, roles, broken images: hours
+test-all: setup-test setup-arch setup-pipeline lint ## the same, and other architectures, roles, broken images: hours
 	$(PYTEST) tests $(ARGS)
 
 test-fast: setup-test lint ## style, types and unit tests: seconds
