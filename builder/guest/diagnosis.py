@@ -147,8 +147,8 @@ ROWS: tuple[Row, ...] = (
         alive=True,
     ),
     Row(
-        # What others write to the console may follow on the same line.
-        re.compile(r"^\S+ login: ", re.MULTILINE),
+        # Any of what comes late in a start: a getty may be silenced by others who write there.
+        re.compile(rf"^\S+ login: |Reached target multi-user\.target|^{KEYS_END}", re.MULTILINE),
         conclusions.no_ssh,
         Way.AGENT,
         conclusions.SSH_QUESTIONS,

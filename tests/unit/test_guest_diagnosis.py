@@ -11,6 +11,7 @@ from builder.guest import conclusions
 from builder.guest.conclusions import ACTIVE, ADDRESSES, BLKID, CMDLINE, ENABLED, PARTITIONS, SYSTEM
 from builder.guest.diagnosis import ROWS, Way, diagnose
 from builder.guest.evidence import Diagnosis
+from builder.guest.ssh import KEYS_BEGIN, KEYS_END
 
 ALERT = "ALERT!  UUID=1111-2222 does not exist.  Dropping to a shell!\n(initramfs) "
 TOLD = "BOOT_IMAGE=/boot/vmlinuz-6.12 root=UUID=1111-2222 ro console=ttyS0"
@@ -109,6 +110,20 @@ def test_causes(text: str, answers: Mapping[str, str], cause: str) -> None:
     assert diagnosis.cause.startswith(cause)
     assert diagnosis.evidence
     assert diagnosis.advice
+
+
+LATE = (
+    LOGIN,
+    "[  OK  ] Reached target multi-user.target - Multi-User System.\n",
+    f"{KEYS_BEGIN}\nssh-rsa AAAAB3NzaC1yc2E=\n{KEYS_END}\n",
+)
+
+
+@pytest.mark.parametrize("text", LATE)
+def test_whatever_shows_that_a_start_is_over_leads_to_the_question(text: str) -> None:
+    diagnosis = found(text, {**DOWN, ENABLED: "disabled"}, alive=True)
+    assert diagnosis is not None
+    assert "SSH server is disabled" in diagnosis.cause
 
 
 UNCERTAIN = [
