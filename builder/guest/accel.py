@@ -30,7 +30,7 @@ SLOWNESS = {KVM: 1.0, TCG: 10.0}
 
 
 def slowness(arch: str, accel: str) -> float:
-    """How much slower yet a guest of another architecture is than one of amd64."""
+    """How much more time than one of amd64 a guest of another architecture gets."""
     return machine(arch).slowness if accel == TCG else 1.0
 
 

@@ -78,8 +78,8 @@ class Machine:
     `emulator` is QEMU's program. `cpu_tcg` names a CPU model for emulation (None: the machine's
     own default); under KVM the CPU is the host's. `serial` is the target's type and `serial_model`
     the chip, where libvirt wants to know it; `console` is what Linux calls that line. `nic` is a
-    QEMU device, since the user network is not libvirt's. `slowness` is how much longer an emulated
-    start takes than amd64's. `firmware` is keyed by what a person types.
+    QEMU device, since the user network is not libvirt's. `slowness` multiplies the time limits
+    of emulated guests; amd64's is 1. `firmware` is keyed by what a person types.
     """
 
     libvirt_arch: str

@@ -21,7 +21,7 @@ IMAGES = (
     ("debian-13-hypervisor", "uefi", "HYPERVISOR/test_hypervisor"),
     ("debian-13-slim", "bios", "SLIM/test_slim"),
 )
-# Mirrors update these later than others, and a half updated suite is not built from: the newest
+# Mirrors update these later than others, and a half updated suite is not built from: the first
 # release that can be had shows the machine as well.
 LATE = (
     ("ppc64el", "ieee1275", "PPC64EL/test_ppc64el"),
@@ -57,7 +57,7 @@ def boots(name: str, firmware: str, tests: str, folder: Path) -> None:
 
 
 def newest(arch: str) -> str:
-    """The image of the newest release that the mirror has whole."""
+    """The image of the first release that the mirror has whole."""
     answers: dict[str, Any] = {}
     for release in RELEASES:
         (decision,) = forge("plan", f"{release}-{arch}", "--json").json()["decisions"]
