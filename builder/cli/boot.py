@@ -69,7 +69,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reinstall-kernel",
         action="store_true",
-        help="also install the kernel package again in the guest, and boot with the result",
+        help="also let apt update the kernel, to itself in a higher version, and boot the result",
     )
     parser.add_argument(
         "--report-dir", type=Path, metavar="DIR", help="where logs go (default: beside the build)"
@@ -196,7 +196,7 @@ def _words(arguments: argparse.Namespace, target: guests.Target) -> tuple[str, .
 
 
 def _debs(arguments: argparse.Namespace, target: guests.Target, folder: Path) -> tuple[Path, ...]:
-    """The kernel's packages, if they are to be installed again."""
+    """The kernel's packages, if they are to come as an update."""
     if not arguments.reinstall_kernel:
         return ()
     if target.manifest is None:

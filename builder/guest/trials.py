@@ -20,6 +20,7 @@ from builder.errors import CheckError, InfrastructureError
 from builder.guest import verdict
 from builder.guest.accel import AUTO
 from builder.guest.compose import Told, compose
+from builder.guest.containers import CONTAINER
 from builder.guest.progress import Event
 from builder.guest.promised import Tests
 from builder.guest.report import Boot, Report
@@ -123,6 +124,8 @@ def boot_all(
     boot that has a verdict.
     """
     outcome, lock = Outcome(), threading.Lock()
+    # What two guests of an image share does not hang on how they start: one pair will do.
+    paired = next((trial.kind for trial in trials if trial.kind != CONTAINER), None)
 
     def one(trial: Trial) -> None:
         with lock:
@@ -136,7 +139,7 @@ def boot_all(
                 watcher.event(trial.kind, event)
 
         try:
-            found = _boot(trial, order, on_event)
+            found = _boot(trial, order, trial.kind == paired, on_event)
         except InfrastructureError as error:
             with lock:
                 outcome.errors[trial.kind] = error
@@ -163,7 +166,7 @@ def boot_all(
 
 
 def _boot(
-    trial: Trial, order: Order, on_event: Callable[[Event], None]
+    trial: Trial, order: Order, twin: bool, on_event: Callable[[Event], None]
 ) -> verdict.BootReport | CheckError:
     """The report of one trial, or why its tests could not run."""
     try:
@@ -178,6 +181,7 @@ def _boot(
             tests=order.tests.files,
             debs=order.debs,
             keep=order.keep,
+            twin=twin,
             on_event=on_event,
         )
     except CheckError as error:

@@ -108,11 +108,13 @@ def verdict(
     tests: Sequence[Path] = (),
     debs: Sequence[Path] = (),
     keep: bool = False,
+    twin: bool = True,
     on_event: Callable[[Event], None] = lambda _event: None,
 ) -> BootReport:
     """Boot `image` and run the base tests and `tests` (files or folders of classes) in the guest.
 
-    `debs` are installed again before the reboot, which shows that an upgraded kernel still boots.
+    `debs` come as security updates before the reboot, which shows that an upgraded kernel still
+    boots. With `twin`, a second guest shows that it calls itself by other names and keys.
     `report_dir` gets what `builder.guest.leftovers` lists; `keep` keeps the guest's own folder if
     a test fails; `on_event` is told how far the boot is, in the thread of the caller. Failing tests
     are in the report; InfrastructureError, after one more try, where the host fails.
@@ -139,6 +141,7 @@ def verdict(
         *("--login", login),
         *("--timeout-factor", str(timeout_factor), "--report-dir", report_dir),
         *(("--keep",) if keep else ()),
+        *(() if twin else ("--no-twin",)),
         *(word for deb in debs for word in ("--deb", deb.resolve())),
         f"--junitxml={report_dir / f'boot-{firmware}.xml'}",
         *(BASE_TESTS, *tests),

@@ -167,16 +167,17 @@ def test_another_project_uses_it_installed(tmp_path: Path) -> None:
     (tests / "journal.yaml").write_text(OTHERS_ERRORS)
     words = (sys.executable, "-m", "pytest", "-p", "builder.guest.plugin", "--strict-markers")
     done = run(
-        [*words, "-p", "no:cacheprovider", "-v", "--image", "missing.qcow2", "tests"],
+        [*words, "-p", "no:cacheprovider", "--junitxml=j.xml", "--image", "missing.qcow2", "tests"],
         cwd=project,
         env={"PYTHONPATH": str(installed), CACHE_VARIABLE: str(tmp_path / "cache")},
         check=False,
         capture=True,
     )
-    assert "tests/test_mine.py::test_beside_a_guest PASSED" in done.output
-    # It runs last, and says what a person did wrong.
-    assert "tests/test_mine.py::test_in_a_guest ERROR" in done.output
-    assert "there is no image /" in done.output
+    # What runs last says what a person did wrong.
+    first, last = read_session((project / "j.xml").read_text()).tests
+    assert (first.name, first.passed) == ("project/test_mine::test_beside_a_guest", True)
+    assert (last.name, last.passed) == ("project/test_mine::test_in_a_guest", False)
+    assert f"there is no image {project}/missing.qcow2" in last.message
     assert done.returncode == 1
 
 

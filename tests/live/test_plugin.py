@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.guest.junit import read_session
 from tests.live.conftest import ROOT
 
 PROJECT = {
@@ -55,7 +56,7 @@ def test_a_project_of_somebody_else(live_image: Path, tmp_path: Path) -> None:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-    words = (sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider")
+    words = (sys.executable, "-m", "pytest", "--junitxml=junit.xml", "-p", "no:cacheprovider")
     base = "builder.guest.tests_base.test_users"
     done = subprocess.run(
         [*words, "--image", live_image, "--firmware", "uefi", "tests", "--pyargs", base],
@@ -66,8 +67,8 @@ def test_a_project_of_somebody_else(live_image: Path, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout
-    passed = [line for line in done.stdout.splitlines() if " PASSED" in line]
-    told = [line.split("::")[1].split()[0] for line in passed]
+    found = read_session((tmp_path / "junit.xml").read_text()).tests
+    told = [test.name.split("::")[1] for test in found]
     assert told[0] == "test_ssh_runs"
     assert "test_the_default_user_is_as_given" in told
     assert told[-2:] == ["test_we_can_add_our_package", "test_its_errors_are_ours"]

@@ -207,3 +207,17 @@ def test_the_digest_is_that_of_the_manifest_or_of_the_file(tmp_path: Path) -> No
     manifest = published.manifest(files=(entry,))
     assert digest(image, manifest) == "c" * 64
     assert digest(image, None) == published.image(image, "qcow2").sha256
+
+
+def test_one_pair_of_guests_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first kind that is a machine has a second guest beside it; a container has none."""
+    image, paired = tmp_path / "debian-13.qcow2", dict[str, bool]()
+
+    def fake(_path: Path, **asked: Any) -> BootReport:
+        paired[asked["firmware"]] = asked["twin"]
+        return raw(tmp_path, asked["firmware"], TestResult("m::a", True))
+
+    monkeypatch.setattr(verdict, "verdict", fake)
+    trials = [Trial(kind, image, "cloud-init") for kind in ("container", "uefi", "bios")]
+    boot_all(trials, order(tmp_path, image), None, 1, Log(), lambda _boot: None)
+    assert paired == {"container": False, "uefi": True, "bios": False}

@@ -28,7 +28,6 @@ rm -r {FOLDER}
 """
 
 
-@pytest.mark.needs_machine
 @pytest.mark.guest_stage("changed")
 def test_a_volume_on_a_mirror(guest: Guest) -> None:
     """A RAID 1 of two loop devices holds a volume group with a file system."""

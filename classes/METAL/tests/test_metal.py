@@ -10,8 +10,6 @@ from builder.guest.guest import Guest
 pytestmark = pytest.mark.needs_machine
 
 # Controllers that no guest has: RAID, SAS, NVMe, SATA.
-pytestmark = pytest.mark.needs_machine
-
 DRIVERS = ("megaraid_sas", "mpt3sas", "nvme", "ahci")
 
 
