@@ -51,13 +51,14 @@ class Witness:
         self._done: dict[str, bool] = {}
         self._names: dict[str, str] = {}
         self._shot = False
+        self._lost = False
 
     def started(self, guest: Guest) -> None:
         """The guest's machine runs; of an earlier try nothing counts."""
         self._guest = guest
         self._begin = time.monotonic()
         self._boots.clear()
-        self._shot = False
+        self._shot = self._lost = False
         guest.before_leaving = self._collect
         self.reached("machine")
 
@@ -86,6 +87,7 @@ class Witness:
     def ending(self, guest: Guest, *, ready: bool) -> None:
         """The guest is about to be taken away."""
         if not ready:
+            self._lost = True
             self.failed()
         elif guest.domain.active():
             self._collect()
@@ -110,7 +112,9 @@ class Witness:
         return (status[0], "", "")
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """A test has ended."""
+        """A test has ended; without a guest they all fail, which says nothing."""
+        if self._lost:
+            return
         name = self._names.get(nodeid, nodeid)
         number, passed = len(self._done), self._done.get(nodeid, False)
         self._tell(Event("test", self._seconds(), name, number, self._total, passed))
@@ -157,5 +161,7 @@ def _teller(config: pytest.Config) -> Callable[[str], None]:
             return
         with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
             reporter.write_line(line)
+            # Into a pipe Python would write it with the next 8 KiB.
+            reporter.flush()
 
     return say

@@ -139,6 +139,38 @@ def test_progress_is_told_as_it_comes(tmp_path: Path) -> None:
     ]
 
 
+WAITING = """
+import time
+from pathlib import Path
+
+def test_one():
+    pass
+
+def test_two():
+    deadline = time.monotonic() + 60
+    while not Path({heard!r}).exists():
+        assert time.monotonic() < deadline, "nobody heard of the first test"
+        time.sleep(0.1)
+"""
+
+
+def test_progress_does_not_wait_for_more(tmp_path: Path) -> None:
+    """The end of the first test is heard of while the second one runs."""
+    heard, file = tmp_path / "heard", tmp_path / "test_waits.py"
+    file.write_text(WAITING.format(heard=str(heard)))
+
+    def listen(line: str) -> None:
+        if read(line):
+            heard.touch()
+
+    words = [sys.executable, "-m", "pytest", "-p", "builder.guest.plugin", "-q", "-c", os.devnull]
+    run(
+        [*words, "-p", "no:cacheprovider", "--rootdir", BASE_TESTS, file],
+        env={"PYTHONPATH": str(BASE_TESTS.parents[2])},
+        on_line=listen,
+    )
+
+
 def test_a_guest_that_is_not_ready_is_the_cause_of_all(tmp_path: Path) -> None:
     file = tmp_path / "test_of_a_guest.py"
     file.write_text("def test_one(guest):\n    pass\n\ndef test_two(guest):\n    pass\n")

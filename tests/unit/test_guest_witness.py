@@ -136,11 +136,15 @@ def test_the_first_failure_is_kept(tmp_path: Path, shots: list[str]) -> None:
 
 
 def test_one_that_never_got_ready_is_photographed(tmp_path: Path, shots: list[str]) -> None:
-    watching, _ = witness(tmp_path)
+    watching, said = witness(tmp_path)
     here = guest(tmp_path, silent)
     watching.started(here)
     watching.ending(here, ready=False)
     assert shots == ["uefi"]
+    # That each test fails without a guest is not told.
+    watching.pytest_runtest_logreport(report("test_a", "failed"))
+    watching.pytest_runtest_logfinish("../x/test_a.py::test_a[1]")
+    assert [event.text for event in map(read, said) if event] == ["machine"]
     # Nobody asked for it.
     assert not (tmp_path / KEEP).exists()
     # The next try has its own, and that there is none is no error.
