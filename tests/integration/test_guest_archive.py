@@ -6,6 +6,8 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
 
 import pytest
 
@@ -91,11 +93,21 @@ def test_packages_are_offered_in_a_higher_version(served: LocalArchive, tmp_path
     assert "Depends: linux-image-6.12-amd64 (= 6.12-1+probe1), libc6" in told
 
 
-def test_no_agent_is_left(served: LocalArchive) -> None:  # noqa: ARG001
+def test_no_agent_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """gpg starts one; it must not outlive the archive's making, nor its folder."""
-    listed = subprocess.run(["ps", "-e", "-o", "args="], check=True, capture_output=True, text=True)
-    ours = [line for line in listed.stdout.splitlines() if "/tmp/fai-forge-" in line]
-    assert [line for line in ours if line.startswith("gpg-agent")] == []
+    homes: list[str] = []
+
+    def remembered(*words: Any, **options: Any) -> str:
+        homes.append(mkdtemp(*words, **options))
+        return homes[-1]
+
+    monkeypatch.setattr("builder.guest.archive.tempfile.mkdtemp", remembered)
+    with local_archive(tmp_path, ARCH):
+        words = ["ps", "-e", "-o", "args="]
+        listed = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    (home,) = (home for home in homes if Path(home).parent == Path("/tmp"))
+    assert home not in listed
+    assert not Path(home).exists()
 
 
 def test_a_disk_tells_how_its_file_system_ended(tmp_path: Path) -> None:
