@@ -8,6 +8,8 @@ from __future__ import annotations
 
 # sysexits.h's EX_TEMPFAIL; pytest itself uses 0 to 5.
 INFRASTRUCTURE_EXIT = 75
+# What a shell says of a program that SIGINT ended: the session was told to end.
+INTERRUPTED_EXIT = 130
 # Set by who starts pytest: a session whose parent was killed must not go on booting guests.
 PARENT_VARIABLE = "FAI_FORGE_PARENT"
 # The property of each test in the JUnit file that names its module.

@@ -26,6 +26,7 @@ from builder.guest.machines import firmware as firmware_row
 from builder.guest.progress import Event
 from builder.guest.session import (
     INFRASTRUCTURE_EXIT,
+    INTERRUPTED_EXIT,
     PARENT_VARIABLE,
 )
 from builder.models import DEFAULT_ARCH
@@ -199,6 +200,14 @@ def _session(
             )
         except CommandError as error:
             raise CheckError(error.message, hint=error.hint) from error
+    if done.returncode == INTERRUPTED_EXIT:
+        # Of the image it says nothing.
+        raise KeyboardInterrupt
+    if done.returncode < 0:
+        raise InfrastructureError(
+            f"the tests of the guest were killed by signal {-done.returncode}",
+            hint="is there enough memory?",
+        )
     if done.returncode == INFRASTRUCTURE_EXIT:
         raise InfrastructureError("the host could not run the guest", hint=done.output.strip())
     if done.returncode not in JUDGED or not junit.exists():

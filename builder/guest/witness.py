@@ -21,7 +21,7 @@ from builder.guest import progress, screenshot, startlogs
 from builder.guest.guest import Guest
 from builder.guest.machines import machine
 from builder.guest.progress import Event
-from builder.guest.session import MODULE_PROPERTY
+from builder.guest.session import INTERRUPTED_EXIT, MODULE_PROPERTY
 from builder.rundir import KEEP
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ class Witness:
         self._names: dict[str, str] = {}
         self._shot = False
         self._lost = False
+        self._interrupted = False
 
     def started(self, guest: Guest) -> None:
         """The guest's machine runs; of an earlier try nothing counts."""
@@ -119,9 +120,17 @@ class Witness:
         number, passed = len(self._done), self._done.get(nodeid, False)
         self._tell(Event("test", self._seconds(), name, number, self._total, passed))
 
-    def pytest_keyboard_interrupt(self) -> None:
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Whoever interrupts us waits for our end, and not for evidence."""
         self._guest = None
+        # pytest's own kinds of it are for files that cannot be collected.
+        self._interrupted = excinfo.type is KeyboardInterrupt
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """An interrupted session has no verdict, and says so."""
+        if self._interrupted:
+            session.exitstatus = INTERRUPTED_EXIT
 
     def _collect(self) -> None:
         """Ask the guest about the start that may be about to end; starts are told by boot ids."""

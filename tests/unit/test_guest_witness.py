@@ -14,6 +14,7 @@ import pytest
 from builder.errors import CheckError, InfrastructureError
 from builder.guest import leftovers, screenshot, startlogs
 from builder.guest.progress import read
+from builder.guest.session import INTERRUPTED_EXIT
 from builder.guest.ssh import Answer
 from builder.guest.witness import Witness
 from builder.rundir import KEEP
@@ -157,7 +158,12 @@ def test_an_interrupt_is_not_kept_waiting(tmp_path: Path, shots: list[str]) -> N
     watching, _ = witness(tmp_path)
     here = guest(tmp_path, answering)
     watching.started(here)
-    watching.pytest_keyboard_interrupt()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        raise KeyboardInterrupt
+    watching.pytest_keyboard_interrupt(caught)
+    session = SimpleNamespace(exitstatus=2)
+    watching.pytest_sessionfinish(cast(pytest.Session, session))
+    assert session.exitstatus == INTERRUPTED_EXIT
     watching.ending(here, ready=True)
     watching.failed()
     assert list(tmp_path.iterdir()) == []
