@@ -7,6 +7,7 @@ processes run the tests (pytest-xdist), and what shares a build or an archive st
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 from pathlib import Path
@@ -25,6 +26,9 @@ UNIT = HERE / "unit"
 GROUPS = {"live": "boots", "integration": "programs"}
 # Modules of tests/live that do not need the image that the others boot.
 OWN_GROUP = "own_group"
+# How much politer than a guest the other tests are: a guest that gets too little of a processor
+# gives up waiting for its own devices.
+NICENESS = 5
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -43,6 +47,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return order.index(folder) if folder in order else len(order)
 
     items.sort(key=place)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let guests go first, where other processes run other tests beside them."""
+    beside = "PYTEST_XDIST_WORKER" in os.environ and os.environ["PYTEST_XDIST_WORKER_COUNT"] != "1"
+    group = item.get_closest_marker("xdist_group")
+    if beside and (group is None or group.args[0] != GROUPS["live"]):
+        now = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, 0, max(now, NICENESS))
 
 
 @pytest.fixture(autouse=True)
