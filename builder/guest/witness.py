@@ -107,10 +107,12 @@ class Witness:
             self.failed()
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_report_teststatus(self) -> Generator[None, tuple[Any, ...], tuple[Any, ...]]:
-        """Our line says what pytest's dot would."""
+    def pytest_report_teststatus(
+        self, config: pytest.Config
+    ) -> Generator[None, tuple[Any, ...], tuple[Any, ...]]:
+        """Our line says what pytest's dot would, which has no line of its own."""
         status = yield
-        return (status[0], "", "")
+        return status if config.get_verbosity() > 0 else (status[0], "", "")
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """A test has ended; without a guest they all fail, which says nothing."""
