@@ -17,9 +17,9 @@ from builder.guest import capacity, promised
 from builder.guest.accel import AUTO
 from builder.guest.containers import SUFFIX
 from builder.guest.kernel import kernel_debs
-from builder.guest.remember import Records
-from builder.guest.report import Report, dump
-from builder.guest.text import kept, lines
+from builder.guest.reports.remember import Records
+from builder.guest.reports.report import Report, dump
+from builder.guest.reports.text import kept, lines
 from builder.guest.trials import Order, Trial, boot_all, digest
 from builder.install.supplies import Archive
 from builder.planning.earlier import earlier

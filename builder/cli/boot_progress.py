@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from builder.errors import InfrastructureError
-from builder.guest.page import counted, span
 from builder.guest.progress import STAGES, Event
-from builder.guest.report import Boot
+from builder.guest.reports.page import counted, span
+from builder.guest.reports.report import Boot
 from builder.guest.trials import Watcher
 
 # Of tests that pass, plain lines tell every so many.

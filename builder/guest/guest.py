@@ -14,9 +14,9 @@ import paramiko
 from builder.errors import CheckError, InfrastructureError
 from builder.guest import console, ssh
 from builder.guest.accel import SLOWNESS
-from builder.guest.conclusions import JOBS, unsettled
 from builder.guest.domain import GuestSpec
 from builder.guest.hypervisor import Domain
+from builder.guest.postmortem.conclusions import JOBS, unsettled
 from builder.guest.ssh import Answer
 from builder.guest.watch import Watch
 

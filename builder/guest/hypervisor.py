@@ -24,7 +24,7 @@ from typing import Any
 
 from builder.errors import InfrastructureError
 from builder.guest import reaper
-from builder.guest.serial import Keyboard
+from builder.guest.postmortem.serial import Keyboard
 from builder.run import needs, run
 
 SYSTEM, SESSION = "qemu:///system", "qemu:///session"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from builder.guest.report import Start, Unit
+from builder.guest.reports.report import Start, Unit
 
 # systemd writes spans as "1min 2.345s", from years down to microseconds.
 SPAN = re.compile(r"(\d+(?:\.\d+)?)(h|min|s|ms|us)\b")

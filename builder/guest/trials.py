@@ -19,11 +19,11 @@ from typing import Protocol
 from builder.errors import CheckError, InfrastructureError
 from builder.guest import verdict
 from builder.guest.accel import AUTO
-from builder.guest.compose import Told, compose
 from builder.guest.containers import CONTAINER
 from builder.guest.progress import Event
 from builder.guest.promised import Tests
-from builder.guest.report import Boot, Report
+from builder.guest.reports.compose import Told, compose
+from builder.guest.reports.report import Boot, Report
 from builder.manifest.model import Manifest
 from builder.side_by_side import side_by_side
 

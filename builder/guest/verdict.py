@@ -17,13 +17,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.errors import CheckError, InfrastructureError, UsageError
-from builder.guest import leftovers, progress
+from builder.guest import progress
 from builder.guest.accel import AUTO
 from builder.guest.containers import CONTAINER
 from builder.guest.guest import CLOUD_INIT
-from builder.guest.junit import TestResult, read_session
 from builder.guest.machines import firmware as firmware_row
 from builder.guest.progress import Event
+from builder.guest.reports import leftovers
+from builder.guest.reports.junit import TestResult, read_session
 from builder.guest.session import (
     INFRASTRUCTURE_EXIT,
     INTERRUPTED_EXIT,
@@ -116,9 +117,9 @@ def verdict(
 
     `debs` come as security updates before the reboot, which shows that an upgraded kernel still
     boots. With `twin`, a second guest shows that it calls itself by other names and keys.
-    `report_dir` gets what `builder.guest.leftovers` lists; `keep` keeps the guest's own folder if
-    a test fails; `on_event` is told how far the boot is, in the thread of the caller. Failing tests
-    are in the report; InfrastructureError, after one more try, where the host fails.
+    `report_dir` gets what `builder.guest.reports.leftovers` lists; `keep` keeps the guest's own
+    folder if a test fails; `on_event` is told how far the boot is, in the thread of the caller.
+    Failing tests are in the report; InfrastructureError, after one more try, where the host fails.
     """
     for module in ("pytest", "testinfra"):
         if importlib.util.find_spec(module) is None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Waiting for a guest while its console is watched; one that is lost is given up at once.
 
-What was wrong with it is asked of it before it goes (`builder.guest.diagnosis`).
+What was wrong with it is asked of it before it goes (`builder.guest.postmortem.diagnosis`).
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from builder.errors import CheckError, InfrastructureError
-from builder.guest import agent, console, serial
-from builder.guest.diagnosis import Way, diagnose
+from builder.guest import console
 from builder.guest.domain import GuestSpec
-from builder.guest.evidence import Diagnosis
 from builder.guest.hypervisor import Domain
 from builder.guest.machines import machine
+from builder.guest.postmortem import agent, serial
+from builder.guest.postmortem.diagnosis import Way, diagnose
+from builder.guest.postmortem.evidence import Diagnosis
 
 log = logging.getLogger(__name__)
 

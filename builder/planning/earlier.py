@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from builder import names
 from builder.builds import Builds
-from builder.guest import report
-from builder.guest.report import Report
+from builder.guest.reports import report
+from builder.guest.reports.report import Report
 from builder.planning.published import FolderStore, IndexStore
 from builder.store import fetching, reading
 from builder.store.index import Digest, folder

@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from pathlib import Path
 
-from builder.guest import page, report
+from builder.guest.reports import page, report
 from builder.manifest.model import Manifest
 
 

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from builder.guest import report
-from builder.guest.remember import Records
+from builder.guest.reports import report
+from builder.guest.reports.remember import Records
 from builder.manifest import document
 from tests.unit.test_boot_remember import records
 
@@ -18,7 +18,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from builder.builds import Built
-from builder.guest.remember import Records
+from builder.guest.reports.remember import Records
 from tests.unit.boots import boot, case
 
 folder, who = Path(sys.argv[1]), sys.argv[2]

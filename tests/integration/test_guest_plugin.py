@@ -8,8 +8,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from builder.guest.junit import TestResult, read_session
 from builder.guest.progress import read
+from builder.guest.reports.junit import TestResult, read_session
 from builder.guest.session import INFRASTRUCTURE_EXIT
 from builder.guest.verdict import BASE_TESTS
 from builder.paths import CACHE_VARIABLE

@@ -35,7 +35,7 @@ hypervisor.Hypervisor.start = stop
     # With an open console, and a shell behind it.
     ASKING = """
 from builder.cli import main
-from builder.guest import serial
+from builder.guest.postmortem import serial
 serial.ask = stop
 """
     # Two pytests side by side, each in a test of its guest.

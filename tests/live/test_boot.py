@@ -10,7 +10,7 @@ import pytest
 
 from builder.errors import CheckError
 from builder.guest.progress import STAGES
-from builder.guest.report import parse
+from builder.guest.reports.report import parse
 from builder.guest.verdict import verdict
 from builder.manifest import document
 from tests.live.conftest import NAME, REPORTS, forge

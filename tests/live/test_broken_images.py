@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.guest.junit import read_session
+from builder.guest.reports.junit import read_session
 from tests.live.conftest import REPORTS, Answer, forge
 from tests.live.faults import plant
 from tests.live.faults.disk import Disk

@@ -20,7 +20,7 @@ from builder.guest.containers import cgroup
 from builder.guest.containers.container import container
 from builder.guest.containers.tools import TOOLS, Tool
 from builder.guest.guest import CREDENTIALS
-from builder.guest.report import parse
+from builder.guest.reports.report import parse
 from builder.guest.verdict import verdict
 from builder.manifest import document
 from tests.live.conftest import forge

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.guest.junit import read_session
+from builder.guest.reports.junit import read_session
 from tests.live.conftest import ROOT
 
 PROJECT = {

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from builder.guest.report import Boot, Report, Test
+from builder.guest.reports.report import Boot, Report, Test
 
 WHEN = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from builder.errors import UsageError
-from builder.guest import page, report
-from builder.guest.page import Subject, counted, render, span
-from builder.guest.report import Boot, Change, Issue
-from builder.guest.text import lines
+from builder.guest.reports import page, report
+from builder.guest.reports.page import Subject, counted, render, span
+from builder.guest.reports.report import Boot, Change, Issue
+from builder.guest.reports.text import lines
 from tests.unit.boots import boot, case
 from tests.unit.boots import report as document
 from tests.unit.pagecheck import Page

@@ -7,8 +7,8 @@ import threading
 from pathlib import Path
 
 from builder.builds import Built
-from builder.guest import report
-from builder.guest.remember import Records
+from builder.guest.reports import report
+from builder.guest.reports.remember import Records
 from builder.manifest import document
 from tests import published
 from tests.unit.boots import boot, case

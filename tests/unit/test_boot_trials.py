@@ -12,11 +12,11 @@ import pytest
 
 from builder.errors import CheckError, ForgeError, InfrastructureError
 from builder.guest import verdict
-from builder.guest.junit import TestResult
 from builder.guest.progress import Event
 from builder.guest.promised import Tests
-from builder.guest.report import Boot
-from builder.guest.text import kept
+from builder.guest.reports.junit import TestResult
+from builder.guest.reports.report import Boot
+from builder.guest.reports.text import kept
 from builder.guest.trials import Order, Outcome, Trial, boot_all, digest
 from builder.guest.verdict import BootReport
 from builder.manifest.model import File

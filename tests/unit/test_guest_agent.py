@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from builder.guest import agent
+from builder.guest.postmortem import agent
 
 
 class Agent:

@@ -7,10 +7,18 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from builder.guest import conclusions
-from builder.guest.conclusions import ACTIVE, ADDRESSES, BLKID, CMDLINE, ENABLED, PARTITIONS, SYSTEM
-from builder.guest.diagnosis import ROWS, Way, diagnose
-from builder.guest.evidence import Diagnosis
+from builder.guest.postmortem import conclusions
+from builder.guest.postmortem.conclusions import (
+    ACTIVE,
+    ADDRESSES,
+    BLKID,
+    CMDLINE,
+    ENABLED,
+    PARTITIONS,
+    SYSTEM,
+)
+from builder.guest.postmortem.diagnosis import ROWS, Way, diagnose
+from builder.guest.postmortem.evidence import Diagnosis
 from builder.guest.ssh import KEYS_BEGIN, KEYS_END
 
 ALERT = "ALERT!  UUID=1111-2222 does not exist.  Dropping to a shell!\n(initramfs) "

@@ -6,8 +6,8 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from builder.guest.junit import excuse, read_session
-from builder.guest.report import Issue
+from builder.guest.reports.junit import excuse, read_session
+from builder.guest.reports.report import Issue
 from tests.unit.boots import case
 
 NOT_READY = """<testsuites><testsuite tests="2" failures="1" errors="1" skipped="0"><properties>

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from builder.guest import serial
-from builder.guest.serial import WOULD_BLOCK, Keyboard, ask
+from builder.guest.postmortem import serial
+from builder.guest.postmortem.serial import WOULD_BLOCK, Keyboard, ask
 
 ANSWERS = {"cat /proc/partitions": "major minor  #blocks  name\n", "blkid": ""}
 

@@ -13,7 +13,7 @@ import yaml
 from builder.errors import CheckError
 from builder.guest import plugin, seed
 from builder.guest.guest import Timeouts
-from builder.guest.junit import TestResult, read_session
+from builder.guest.reports.junit import TestResult, read_session
 from builder.guest.verdict import BootReport
 
 JUNIT = """<?xml version="1.0"?><testsuites><testsuite name="pytest">

@@ -13,10 +13,11 @@ from typing import cast
 import pytest
 
 from builder.errors import CheckError, InfrastructureError
-from builder.guest import agent, conclusions, watch
+from builder.guest import watch
 from builder.guest.domain import GuestSpec
 from builder.guest.hypervisor import Domain
-from builder.guest.serial import Keyboard
+from builder.guest.postmortem import agent, conclusions
+from builder.guest.postmortem.serial import Keyboard
 from builder.guest.watch import Watch
 from tests.unit.test_guest_diagnosis import ALERT, LOGIN, PANIC
 

@@ -12,8 +12,9 @@ from typing import Any, cast
 import pytest
 
 from builder.errors import CheckError, InfrastructureError
-from builder.guest import leftovers, screenshot, startlogs
+from builder.guest import screenshot, startlogs
 from builder.guest.progress import read
+from builder.guest.reports import leftovers
 from builder.guest.session import INTERRUPTED_EXIT
 from builder.guest.ssh import Answer
 from builder.guest.witness import Witness

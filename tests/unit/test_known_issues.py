@@ -13,7 +13,7 @@ from builder.classes import known_issues
 from builder.classes.known_issues import KnownIssue
 from builder.classes.schema import schema_text
 from builder.documents import DocumentError
-from builder.guest.known import Subject, judge
+from builder.guest.reports.known import Subject, judge
 from builder.guest.verdict import BASE_TESTS
 from tests.unit.boots import case
 

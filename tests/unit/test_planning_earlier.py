@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from builder.errors import InfrastructureError, UsageError
-from builder.guest.report import SUFFIX, Report, dump
+from builder.guest.reports.report import SUFFIX, Report, dump
 from builder.planning.earlier import earlier
 from builder.planning.published import FolderStore, IndexStore
 from builder.store.memory import Memory

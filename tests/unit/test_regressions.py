@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from builder.guest.regressions import compare
-from builder.guest.report import Change, Test
+from builder.guest.reports.regressions import compare
+from builder.guest.reports.report import Change, Test
 from tests.unit.boots import boot, case, report
 
 EARLIER = "20261101"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from builder.guest.report import dump
+from builder.guest.reports.report import dump
 from builder.manifest.model import Manifest, Verdict
 from builder.store.reports import checks_junit, reports
 from tests.unit.boots import boot, case, report

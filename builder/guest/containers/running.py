@@ -17,7 +17,7 @@ from builder.errors import InfrastructureError
 from builder.guest.containers import keeper, tools
 from builder.guest.containers.keeper import Plan
 from builder.guest.hypervisor import Domain
-from builder.guest.serial import Keyboard
+from builder.guest.postmortem.serial import Keyboard
 from builder.install import sandbox
 from builder.run import Completed, needs, run
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.guest.report import Test
+from builder.guest.reports.report import Test
 from builder.guest.session import ACCEL_PROPERTY, CAUSE_PROPERTY, MODULE_PROPERTY
 
 BAD = ("failure", "error", "skipped")

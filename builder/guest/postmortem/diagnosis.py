@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from builder.guest import conclusions, console
-from builder.guest.evidence import Diagnosis, Facts, Plainly
+from builder.guest import console
+from builder.guest.postmortem import conclusions
+from builder.guest.postmortem.evidence import Diagnosis, Facts, Plainly
 from builder.guest.ssh import KEYS_BEGIN, KEYS_END
 
 

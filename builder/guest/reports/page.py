@@ -16,7 +16,7 @@ from typing import Final
 import jinja2
 
 from builder import templates
-from builder.guest.report import Boot, Report
+from builder.guest.reports.report import Boot, Report
 from builder.manifest.model import Manifest, Verdict
 
 SUFFIX: Final = ".report.html"

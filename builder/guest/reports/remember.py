@@ -16,8 +16,8 @@ from pathlib import Path
 
 from builder.builds import Built
 from builder.errors import UsageError
-from builder.guest import page, report
-from builder.guest.report import Boot, Report
+from builder.guest.reports import page, report
+from builder.guest.reports.report import Boot, Report
 from builder.manifest import document
 from builder.manifest.model import Manifest, Verdict
 

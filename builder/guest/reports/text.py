@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from builder.guest.boot import DISK
 from builder.guest.containers import CONTAINER, TREE
-from builder.guest.page import counted, span
-from builder.guest.report import Boot, Test
+from builder.guest.reports.page import counted, span
+from builder.guest.reports.report import Boot, Test
 from builder.guest.trials import Outcome, Trial
 
 INDENT = " " * 8

@@ -7,7 +7,7 @@ have, or that did not run in one of the two, says nothing.
 
 from __future__ import annotations
 
-from builder.guest.report import Boot, Change, Report, Test
+from builder.guest.reports.report import Boot, Change, Report, Test
 
 
 def compare(boot: Boot, earlier: Report | None) -> Boot:

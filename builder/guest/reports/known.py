@@ -10,7 +10,7 @@ from datetime import date
 from fnmatch import fnmatchcase
 
 from builder.classes.known_issues import KnownIssue
-from builder.guest.report import Issue, State, Test
+from builder.guest.reports.report import Issue, State, Test
 
 
 @dataclass(frozen=True)

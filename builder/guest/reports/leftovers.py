@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from builder.guest.report import Log
+from builder.guest.reports.report import Log
 
 
 @dataclass(frozen=True)

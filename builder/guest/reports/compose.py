@@ -14,19 +14,11 @@ from typing import Final
 
 from builder.classes.known_issues import KnownIssue
 from builder.errors import CheckError
-from builder.guest import (
-    console,
-    junit,
-    known,
-    leftovers,
-    regressions,
-    screenshot,
-    startlogs,
-    startup,
-)
-from builder.guest.junit import TestResult
+from builder.guest import console, screenshot, startlogs, startup
 from builder.guest.machines import MACHINES
-from builder.guest.report import Boot, Image, Report, Stage, Start, Test
+from builder.guest.reports import junit, known, leftovers, regressions
+from builder.guest.reports.junit import TestResult
+from builder.guest.reports.report import Boot, Image, Report, Stage, Start, Test
 from builder.guest.verdict import BootReport
 
 # Lines of the console that a report of a failed boot has.

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from builder.guest import console
-from builder.guest.evidence import Diagnosis, Facts
+from builder.guest.postmortem.evidence import Diagnosis, Facts
 from builder.guest.ssh import KEYS_BEGIN, host_keys
 
 PARTITIONS, BLKID, CMDLINE = "cat /proc/partitions", "blkid", "cat /proc/cmdline"
