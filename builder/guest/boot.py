@@ -20,7 +20,7 @@ from builder.errors import CheckError, InfrastructureError
 from builder.guest import accel as acceleration
 from builder.guest import domain, machines, ssh
 from builder.guest.console import ROTATED
-from builder.guest.credentials import credentials
+from builder.guest.credentials import credentials, patience
 from builder.guest.guest import CLOUD_INIT, Guest, Timeouts
 from builder.guest.hypervisor import Hypervisor, hypervisor
 from builder.guest.overlay import copy_nvram, make_overlay
@@ -176,6 +176,9 @@ def _start(order: _Order, accel: str, folder: Path, host: Hypervisor) -> Guest:
     key, run_id = ssh.ClientKey.fresh(), uuid4()
     by_seed = order.login == CLOUD_INIT
     loader = machines.firmware(order.arch, order.firmware)
+    slowness = acceleration.SLOWNESS[accel] * acceleration.slowness(order.arch, accel)
+    waiting = patience(machines.machine(order.arch).console, loader, slowness)
+    way_in = {} if by_seed else credentials(order.arch, loader, key.public)
     spec = domain.GuestSpec(
         name=f"fai-forge-{order.image.name.split('.')[0]}-{run_id.hex[:8]}",
         arch=order.arch,
@@ -183,7 +186,7 @@ def _start(order: _Order, accel: str, folder: Path, host: Hypervisor) -> Guest:
         accel=accel,
         disk=folder / DISK,
         seed=write_seed(folder, f"fai-forge-{run_id}", key.public) if by_seed else None,
-        credentials={} if by_seed else credentials(order.arch, loader, key.public),
+        credentials={**way_in, **waiting},
         loader=loader,
         nvram=copy_nvram(loader, folder),
         console=order.console,

@@ -3,7 +3,8 @@
 QEMU's fw_cfg device.
 
 One gives root the run's SSH key, two add a unit that prints the host keys on the console, as
-cloud-init would. Nothing of the image is changed. The unit needs systemd 256, that is Debian 13.
+cloud-init would. Another one makes an emulated guest wait longer. Nothing of the image is changed.
+Units come in this way since systemd 256, that is Debian 13.
 Source: systemd.system-credentials(7), systemd-debug-generator(8), smbios-type-11(7)
 """
 
@@ -13,7 +14,7 @@ import base64
 from collections.abc import Mapping
 
 from builder.errors import UsageError
-from builder.guest.hardware import Firmware
+from builder.guest.hardware import Channel, Firmware
 from builder.guest.ssh import KEYS_BEGIN, KEYS_END
 
 PREFIX = "io.systemd.credential.binary"
@@ -22,6 +23,8 @@ FOLDER = "opt/io.systemd.credentials"
 # letter for our unit, and `-.slice`, the root of all units, for the one that wants it.
 FW_CFG_NAME_BYTES = 55
 UNIT = "k.service"
+# systemd's DefaultDeviceTimeoutSec.
+DEVICE_SECONDS = 90
 SERVICE = f"""\
 [Unit]
 Description=Print the SSH host keys on the console
@@ -47,6 +50,18 @@ def credentials(arch: str, firmware: Firmware, public_key: str) -> dict[str, str
         f"systemd.extra-unit.{UNIT}": SERVICE,
         "systemd.unit-dropin.-.slice": f"[Unit]\nWants={UNIT}\n",
     }
+
+
+def patience(console: str, firmware: Firmware, slowness: float) -> dict[str, str]:
+    """What makes a slow guest wait longer for its own console, `slowness` times what it would.
+
+    systemd's limit knows nothing of emulation: where a host is busy, it gives up a device that is
+    there. The name is too long for fw_cfg, and systemd before 256 does not read it.
+    """
+    if slowness == 1 or firmware.credentials != Channel.SMBIOS:
+        return {}
+    seconds = f"JobRunningTimeoutSec={DEVICE_SECONDS * slowness:.0f}"
+    return {f"systemd.unit-dropin.dev-{console}.device": f"[Unit]\n{seconds}\n"}
 
 
 def oem_strings(wanted: Mapping[str, str]) -> tuple[str, ...]:

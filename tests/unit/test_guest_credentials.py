@@ -9,7 +9,7 @@ import pytest
 
 from builder.errors import UsageError
 from builder.guest import credentials, ssh
-from builder.guest.hardware import Firmware
+from builder.guest.hardware import Channel, Firmware
 
 KEY = "ssh-ed25519 AAAA run"
 
@@ -40,3 +40,11 @@ def test_host_keys_are_printed_as_they_are_looked_for() -> None:
 def test_a_machine_without_a_place_for_them_says_so() -> None:
     with pytest.raises(UsageError, match="the only way into a guest of ppc64el is cloud-init"):
         credentials.credentials("ppc64el", Firmware(credentials=None), KEY)
+
+
+def test_only_slow_guests_wait_longer_for_their_console() -> None:
+    name, setting = "systemd.unit-dropin.dev-ttyS0.device", "[Unit]\nJobRunningTimeoutSec=900\n"
+    assert credentials.patience("ttyS0", Firmware(), 10) == {name: setting}
+    assert credentials.patience("ttyS0", Firmware(), 1) == {}
+    for channel in (None, Channel.FW_CFG):
+        assert credentials.patience("ttyS0", Firmware(credentials=channel), 10) == {}
