@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.classes import reviewed_errors as reviewing
 from builder.guest import journal
 from builder.guest.archive import LocalArchive, local_archive
 from builder.guest.guest import Guest
@@ -50,8 +51,8 @@ def name_server() -> Iterator[int]:
 
 
 @pytest.fixture(scope="session")
-def reviewed_errors(request: pytest.FixtureRequest) -> tuple[journal.Row, ...]:
+def reviewed_errors(request: pytest.FixtureRequest) -> tuple[reviewing.Row, ...]:
     """The errors that may be in the journal: in any image, and in those of the classes tested."""
     folders = dict.fromkeys(item.path.parent for item in request.session.items)
-    beside = [folder / journal.FILE for folder in folders if (folder / journal.FILE).is_file()]
-    return journal.read([journal.BASE, *beside, *request.config.getoption("--reviewed-errors")])
+    beside = [folder / reviewing.FILE for folder in folders if (folder / reviewing.FILE).is_file()]
+    return reviewing.read([journal.BASE, *beside, *request.config.getoption("--reviewed-errors")])

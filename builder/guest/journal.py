@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Errors in a guest's journal, and the reviewed list of those that may be there.
 
-Each row has a reason, a link and a last day: what is excused for good is never looked at again.
 `journal.yaml` beside this module is for all images; a class has its own in its folder `tests`.
 """
 
@@ -12,51 +11,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field
 
-from builder import documents
+from builder.classes.reviewed_errors import FILE, Row
 
-FILE = "journal.yaml"
 BASE = Path(__file__).with_name(FILE)
 # What shows the errors of a boot; 3 is "err", and smaller is worse.
 COMMAND = "journalctl --no-pager --priority=3 --output=json --boot={boot}"
 THIS_BOOT, LAST_BOOT = "0", "-1"
-
-
-def _regex(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"this is no regular expression: {error}") from error
-    return text
-
-
-class Row(BaseModel):
-    """One kind of error that may be in the journal."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    pattern: Annotated[str, StringConstraints(min_length=8), AfterValidator(_regex)]
-    """A regular expression for a whole line `IDENTIFIER: MESSAGE`."""
-    reason: Annotated[str, StringConstraints(pattern=r"^\S[^\n]*$")]
-    """Why it is no fault of the image."""
-    link: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
-    """Where that is discussed."""
-    expires: date
-    """The last day on which it is excused."""
-
-    def __str__(self) -> str:
-        return f"{self.pattern} ({self.reason}; {self.link}; until {self.expires})"
-
-
-class Reviewed(BaseModel):
-    """A file of such rows."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    rows: tuple[Row, ...]
 
 
 class Entry(BaseModel):
@@ -88,15 +51,6 @@ class Review:
         told = [f"not reviewed: {line}" for line in self.unexplained]
         told += [f"the review has expired: {row}" for row in self.expired]
         return "\n".join(told)
-
-
-def read(paths: Iterable[Path]) -> tuple[Row, ...]:
-    """The rows of several files, each once; raises DocumentError."""
-    rows: dict[Row, None] = {}
-    for path in paths:
-        text = documents.read_text(path, missing="name a file of reviewed errors")
-        rows |= dict.fromkeys(documents.parse(Reviewed, text, path).rows)
-    return tuple(rows)
 
 
 def lines(output: str) -> list[str]:

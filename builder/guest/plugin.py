@@ -22,13 +22,13 @@ from typing import Any
 
 import pytest
 
+from builder.classes.reviewed_errors import FILE
 from builder.errors import ForgeError, InfrastructureError
 from builder.guest.accel import AUTO, CHOICES
 from builder.guest.boot import boot
 from builder.guest.containers import CONTAINER
 from builder.guest.containers.container import container
 from builder.guest.guest import CLOUD_INIT, LOGINS, Guest
-from builder.guest.journal import FILE
 from builder.guest.session import (
     ACCEL_PROPERTY,
     CAUSE_PROPERTY,

@@ -7,13 +7,12 @@ import ast
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from builder.classes import Catalogue, Overlay, known_issues, resolve, series
+from builder.classes import Catalogue, Overlay, known_issues, resolve, reviewed_errors, series
 from builder.classes import offline as promises
 from builder.classes.catalogue import faults, read_all
 from builder.configspace import CollisionError, examine, replace_faults
 from builder.documents import DocumentError
 from builder.errors import UsageError
-from builder.guest import journal
 from builder.validate.finding import Finding, of_error
 
 SCHEMA, REFERENCES, FITTING, TESTS = "schema", "references", "fitting", "tests"
@@ -91,10 +90,10 @@ def tests(overlay: Overlay) -> Iterator[Finding]:
             known_issues.read(known)
         except DocumentError as error:
             yield of_error(TESTS, known, error)
-    errors = overlay.path / "tests" / journal.FILE
+    errors = overlay.path / "tests" / reviewed_errors.FILE
     if errors.exists():
         try:
-            journal.read([errors])
+            reviewed_errors.read([errors])
         except DocumentError as error:
             yield of_error(TESTS, errors, error)
     for path in sorted(overlay.path.glob("tests/*.py")):

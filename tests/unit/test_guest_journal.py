@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.classes.reviewed_errors import FILE, Row, read
 from builder.documents import DocumentError
 from builder.guest import journal
 
@@ -22,10 +23,10 @@ rows:
 """
 
 
-def rows(tmp_path: Path, text: str) -> tuple[journal.Row, ...]:
-    path = tmp_path / journal.FILE
+def rows(tmp_path: Path, text: str) -> tuple[Row, ...]:
+    path = tmp_path / FILE
     path.write_text(text)
-    return journal.read([path])
+    return read([path])
 
 
 def test_a_reviewed_error_is_nothing_to_say(tmp_path: Path) -> None:
@@ -76,7 +77,7 @@ def test_a_row_says_all_or_is_refused(tmp_path: Path, old: str, new: str, what: 
 
 
 def test_the_list_for_all_images() -> None:
-    known = journal.read([journal.BASE])
+    known = read([journal.BASE])
     assert known
     assert str(journal.review([VSOCK], known, TODAY)) == ""
 

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from builder.classes.reviewed_errors import Row
 from builder.guest import journal
 from builder.guest.guest import Guest
 
-Rows = tuple[journal.Row, ...]
+Rows = tuple[Row, ...]
 
 
 @pytest.mark.parametrize(
