@@ -16,6 +16,7 @@ from typing import Any
 from builder import paths, pipeline
 from builder.builds import Builds
 from builder.classes import Catalogue
+from builder.planning.prospect import Ground
 from builder.sites.outside import Outside, gather
 
 DEFAULT_OUT = Path("out")
@@ -99,6 +100,17 @@ def overlays(arguments: argparse.Namespace) -> tuple[Outside, ...]:
 def catalogue(arguments: argparse.Namespace) -> Catalogue:
     """All classes: the project's, and those of the overlays that were asked for."""
     return pipeline.catalogue(paths.project_root(), overlays(arguments))
+
+
+def ground(arguments: argparse.Namespace) -> Ground:
+    """What plans stand on: the classes and archives that were asked for."""
+    return Ground(
+        paths.project_root(),
+        catalogue(arguments),
+        paths.cache(),
+        arguments.mirror,
+        arguments.security_mirror,
+    )
 
 
 def builds(arguments: argparse.Namespace) -> Builds:

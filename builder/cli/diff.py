@@ -21,7 +21,7 @@ from builder.manifest.changes import Side, changelog, news_of
 from builder.manifest.model import Manifest
 from builder.planning import sides
 from builder.planning.explain import Explainer
-from builder.planning.prospect import Ground, look
+from builder.planning.prospect import look
 
 log = logging.getLogger(__name__)
 
@@ -116,13 +116,7 @@ def _side(manifest: Manifest | None, known: Manifest, arguments: argparse.Namesp
     """The side of a manifest; without one, what the image of the other side would get."""
     if manifest is not None:
         return Side.of(manifest)
-    ground = Ground(
-        paths.project_root(),
-        common.catalogue(arguments),
-        paths.cache(),
-        arguments.mirror,
-        arguments.security_mirror,
-    )
+    ground = common.ground(arguments)
     return sides.side(look(ground, names.parse(known.name)), known.title)
 
 

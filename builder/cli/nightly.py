@@ -14,15 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from builder import images, names, paths
-from builder.cli import common, stores
+from builder.cli import chains, common, stores
 from builder.cli.nightly_progress import watcher
 from builder.cli.progress import progress
 from builder.errors import UsageError
-from builder.guest.accel import AUTO, CHOICES
 from builder.manifest.decision import Decision
 from builder.nightly import exits, words
 from builder.nightly.asked import asked
-from builder.nightly.chain import Site
 from builder.nightly.facts import Published
 from builder.nightly.folder import RunFolder, copy
 from builder.nightly.model import ImageRun, NightlyRun
@@ -30,7 +28,6 @@ from builder.nightly.night import commands, decided, night, plan
 from builder.nightly.order import Order, Planned
 from builder.planning import plan as planning
 from builder.planning.explain import Explainer
-from builder.planning.prospect import Ground
 from builder.policy.phrases import summary
 from builder.store import keys
 from builder.store.writing import Publisher
@@ -86,23 +83,6 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         help="images at a time (default: half as many as processors, %(default)s here)",
     )
     parser.add_argument(
-        "--accel", choices=CHOICES, default=AUTO, help="of guests: kvm, tcg, or what works"
-    )
-    parser.add_argument(
-        "--timeout-factor",
-        type=float,
-        default=1.0,
-        metavar="N",
-        help="multiplies all time limits of guests, for slow machines",
-    )
-    parser.add_argument(
-        "--firmware",
-        action="append",
-        default=[],
-        metavar="KIND",
-        help="boot with this one only; may be given more than once (default: all)",
-    )
-    parser.add_argument(
         "--dry-run", action="store_true", help="plan, say each command, and change nothing"
     )
     parser.add_argument(
@@ -111,9 +91,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--exit-code", action="store_true", help="end with 5 if nothing was to be published"
     )
-    common.add_out(parser)
-    common.add_archive(parser)
-    common.add_overlays(parser)
+    chains.add_steps(parser)
     common.add_json(parser)
 
 
@@ -138,28 +116,10 @@ def _order(arguments: argparse.Namespace) -> Order:
         raise UsageError(f"--jobs {arguments.jobs} would do nothing", hint="give 1 or more")
     project = paths.project_root()
     file = images.read(project)
-    site = Site(
-        out=arguments.out.absolute(),
-        store=arguments.store,
-        key=arguments.key,
-        keyring=arguments.keyring,
-        mirror=arguments.mirror,
-        security_mirror=arguments.security_mirror,
-        overlays=tuple(arguments.overlay),
-        site=arguments.site,
-        accel=arguments.accel,
-        timeout_factor=arguments.timeout_factor,
-        firmware=tuple(arguments.firmware),
-    )
+    site = chains.site(arguments, arguments.out.absolute(), arguments.key, arguments.keyring)
     publisher: Publisher = stores.publisher(arguments)
     now = datetime.now(UTC).replace(microsecond=0)
-    ground = Ground(
-        project,
-        common.catalogue(arguments),
-        paths.cache(),
-        arguments.mirror,
-        arguments.security_mirror,
-    )
+    ground = common.ground(arguments)
     explainer = Explainer(file.advisories, project, paths.cache().advisories)
 
     def decide(wanted: Sequence[names.Name], store: Published) -> list[Decision]:

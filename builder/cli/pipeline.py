@@ -10,12 +10,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from builder import paths
-from builder.cli import common
+from builder.cli import chains, common
 from builder.errors import UsageError
-from builder.guest.accel import AUTO, CHOICES
 from builder.manifest.decision import Decision, Decisions
 from builder.nightly import gitlab, serials
-from builder.nightly.chain import Site
 from builder.planning.published import open_store
 from builder.store.memory import Memory
 
@@ -54,26 +52,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--manual", action="store_true", help="each image is published when somebody says so"
     )
-    parser.add_argument(
-        "--accel", choices=CHOICES, default=AUTO, help="of guests: kvm, tcg, or what works"
-    )
-    parser.add_argument(
-        "--timeout-factor",
-        type=float,
-        default=1.0,
-        metavar="N",
-        help="multiplies all time limits of guests, for slow machines",
-    )
-    parser.add_argument(
-        "--firmware",
-        action="append",
-        default=[],
-        metavar="KIND",
-        help="boot with this one only; may be given more than once (default: all)",
-    )
-    common.add_out(parser)
-    common.add_archive(parser)
-    common.add_overlays(parser)
+    chains.add_steps(parser)
 
 
 def _call(arguments: argparse.Namespace) -> int:
@@ -87,17 +66,8 @@ def _call(arguments: argparse.Namespace) -> int:
     order = gitlab.Order(
         decisions,
         serials.pick(decisions, now.date(), store.serials),
-        Site(
-            out=arguments.out,
-            store=arguments.store,
-            mirror=arguments.mirror,
-            security_mirror=arguments.security_mirror,
-            overlays=tuple(arguments.overlay),
-            accel=arguments.accel,
-            timeout_factor=arguments.timeout_factor,
-            site=arguments.site,
-            firmware=tuple(arguments.firmware),
-        ),
+        # Who signs is known to the runners alone.
+        chains.site(arguments, arguments.out, key=None, keyring=None),
         arguments.plan,
         runners,
         arguments.manual,

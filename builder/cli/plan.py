@@ -18,7 +18,6 @@ from builder.errors import UsageError
 from builder.manifest.decision import Decision, Decisions, Reason
 from builder.planning.explain import Explainer
 from builder.planning.plan import plan
-from builder.planning.prospect import Ground
 from builder.planning.published import FolderStore, open_store
 from builder.planning.record import RECORDS, Record
 from builder.policy.phrases import summary
@@ -77,13 +76,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _call(arguments: argparse.Namespace) -> int:
     project = paths.project_root()
     file = images.read(project)
-    ground = Ground(
-        project,
-        common.catalogue(arguments),
-        paths.cache(),
-        arguments.mirror,
-        arguments.security_mirror,
-    )
+    ground = common.ground(arguments)
     wanted = _names(arguments, file)
     now = datetime.now(UTC).replace(microsecond=0)
     store = open_store(
