@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
 from uuid import uuid4
 
 from builder.errors import CheckError, InfrastructureError
 from builder.guest import accel as acceleration
 from builder.guest import domain, machines, ssh
+from builder.guest.attendance import Watches, attended
 from builder.guest.console import ROTATED
 from builder.guest.credentials import credentials, patience
 from builder.guest.guest import CLOUD_INIT, Guest, Timeouts
@@ -35,19 +35,6 @@ log = logging.getLogger(__name__)
 GROW_MIB = 2048
 # The overlay that a guest writes to, in the folder of its run.
 DISK = "disk.qcow2"
-
-
-class Watches(Protocol):
-    """Somebody who is told how a boot goes."""
-
-    def started(self, guest: Guest) -> None:
-        """The machine runs; a second time, where the first did not start a kernel."""
-
-    def reached(self, stage: str) -> None:
-        """The start has come to one of `builder.guest.progress.STAGES`."""
-
-    def ending(self, guest: Guest, *, ready: bool) -> None:
-        """The guest is about to be taken away; it got `ready` before, or never did."""
 
 
 @dataclass(frozen=True)
@@ -117,20 +104,8 @@ def boot(
         else:
             guest = _probe(order, folder, host, verdict)
         stack.callback(guest.close)
-        if witness is None:
-            ready(guest)
+        with attended(guest, witness, ready):
             yield guest
-            return
-        is_ready = False
-        try:
-            guest.wait_ready(witness.reached)
-            is_ready = True
-            yield guest
-        except Exception:
-            # Whoever interrupts us waits for our end, and not for evidence.
-            witness.ending(guest, ready=is_ready)
-            raise
-        witness.ending(guest, ready=True)
 
 
 def _probe(order: _Order, folder: Path, host: Hypervisor, verdict: acceleration.Verdict) -> Guest:

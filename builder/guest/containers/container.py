@@ -14,7 +14,7 @@ import yaml
 from builder.errors import InfrastructureError, UsageError
 from builder.guest import seed, ssh
 from builder.guest.accel import KVM
-from builder.guest.boot import Watches
+from builder.guest.attendance import Watches, attended
 from builder.guest.containers import CONTAINER, FORMAT, KERNEL_NAMES, TREE
 from builder.guest.containers.choice import choose
 from builder.guest.containers.guest import ContainerGuest
@@ -110,27 +110,12 @@ def container(
         running = Container(plan, console if tool.speaks else folder / "told.log")
         try:
             guest = ContainerGuest(spec, running, key, limits, login, unpacking)
-            if witness is None:
-                guest.wait_ready()
+            if witness is not None:
+                witness.started(guest)
+            with attended(guest, witness):
                 yield guest
-            else:
-                yield from _witnessed(guest, witness)
         finally:
             running.destroy()
-
-
-def _witnessed(guest: ContainerGuest, witness: Watches) -> Iterator[ContainerGuest]:
-    """Get the guest ready and yield it; the witness is told, but for an interruption."""
-    ready = False
-    witness.started(guest)
-    try:
-        guest.wait_ready(witness.reached)
-        ready = True
-        yield guest
-    except Exception:
-        witness.ending(guest, ready=ready)
-        raise
-    witness.ending(guest, ready=True)
 
 
 @needs("tar", package="tar", purpose="unpack the root of a container")
