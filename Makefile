@@ -2,8 +2,8 @@
 
 VENV := .venv
 FORGE := $(VENV)/bin/fai-forge
-# As many tests at a time as there are processors; what shares a build stays together.
-PYTEST := $(VENV)/bin/pytest -n auto --dist loadgroup
+# As many tests at a time as there are processors; tests/conftest.py says what stays together.
+PYTEST := $(VENV)/bin/pytest -n auto --dist loadscope --no-loadscope-reorder
 
 # What building needs. The Python modules that Debian has in the versions wanted are used from there.
 BUILD_PACKAGES := apt ca-certificates debian-archive-keyring distro-info-data fai-client file git \

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 # A loaded machine is no failure: neither slow examples nor a slow search for them.
 settings.register_profile("loaded", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -22,40 +23,53 @@ settings.load_profile("loaded")
 
 HERE = Path(__file__).parent
 UNIT = HERE / "unit"
-# The longest first, since they are begun in this order; unit tests fill the gaps one by one.
-GROUPS = {"live": "boots", "integration": "programs"}
-# Modules of tests/live that do not need the image that the others boot.
-OWN_GROUP = "own_group"
+# What shares a build or an archive, by its folder; the longest is begun first.
+SHARED = ("live", "integration")
+# Modules of tests/live that make their own, and may run beside the others.
+ALONE = ("test_gitlab.py", "test_nightly.py", "test_predicted.py")
 # How much politer than a guest the other tests are: a guest that gets too little of a processor
 # gives up waiting for its own devices.
 NICENESS = 5
 
 
-@pytest.hookimpl(tryfirst=True)
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist says no types
+    """Hands out tests by what they share, and not by their modules.
+
+    pytest-xdist has marks for that, which it does not see with pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = Path(nodeid.partition("::")[0])
+        return path.parts[1] if path.parts[1] in SHARED and path.name not in ALONE else str(path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    """Take ours where several processes run the tests."""
+    return Scheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests into groups for pytest-xdist, and the longest group in front."""
-    for item in items:
-        folder = item.path.relative_to(HERE).parts[0]
-        if item.get_closest_marker(OWN_GROUP):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-        elif folder in GROUPS:
-            item.add_marker(pytest.mark.xdist_group(GROUPS[folder]))
-    order = list(GROUPS)
+    """Put what takes longest in front."""
 
     def place(item: pytest.Item) -> int:
-        folder = item.path.relative_to(HERE).parts[0]
-        return order.index(folder) if folder in order else len(order)
+        folder = _folder(item)
+        return SHARED.index(folder) if folder in SHARED else len(SHARED)
 
     items.sort(key=place)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let guests go first, where other processes run other tests beside them."""
-    beside = "PYTEST_XDIST_WORKER" in os.environ and os.environ["PYTEST_XDIST_WORKER_COUNT"] != "1"
-    group = item.get_closest_marker("xdist_group")
-    if beside and (group is None or group.args[0] != GROUPS["live"]):
+    beside = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1
+    if beside and (_folder(item) != "live" or item.path.name in ALONE):
         now = os.getpriority(os.PRIO_PROCESS, 0)
         os.setpriority(os.PRIO_PROCESS, 0, max(now, NICENESS))
+
+
+def _folder(item: pytest.Item) -> str:
+    """The folder of tests that a test is in."""
+    return item.path.relative_to(HERE).parts[0]
 
 
 @pytest.fixture(autouse=True)

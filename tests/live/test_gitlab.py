@@ -24,7 +24,7 @@ from tests.integration.harness import IN_CI
 from tests.integration.signing import key_home
 from tests.live.conftest import ROOT
 
-pytestmark = [pytest.mark.thorough, pytest.mark.own_group]
+pytestmark = pytest.mark.thorough
 
 # The last one for Node.js 18, which Debian 12 has.
 RUNNER = "gitlab-ci-local@4.63.0"

@@ -20,7 +20,6 @@ NAME = "debian-13-slim"
 JOB = "https://ci.example.org/jobs/7"
 
 
-@pytest.mark.own_group
 @pytest.mark.thorough
 def test_a_nightly_publishes_and_the_next_leaves_all_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

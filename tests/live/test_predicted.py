@@ -22,7 +22,6 @@ OTHERS = (
     "debian-12-cloud",
     pytest.param("debian-13-slim-arm64", marks=pytest.mark.thorough),
 )
-pytestmark = pytest.mark.own_group
 
 
 def assert_foreseen(folder: Path, name: str) -> None:
