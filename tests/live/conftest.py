@@ -38,9 +38,9 @@ class Answer:
 
 
 def forge(*words: str | Path) -> Answer:
-    """Call `fai-forge`; pytest's own clock is the only limit."""
+    """Call `fai-forge`; pytest's own clock is the only limit, and it ends with pytest."""
     done = subprocess.run(
-        [sys.executable, "-m", "builder", *words],
+        ["setpriv", "--pdeathsig", "TERM", sys.executable, "-m", "builder", *words],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
