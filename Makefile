@@ -62,7 +62,7 @@ $(VENV)/.ready-test: $(VENV)/.ready
 	$(VENV)/bin/python -m pip install --quiet --no-build-isolation --editable '.[test]'
 	@touch $@
 
-test: setup-test lint ## style, types, units, real builds, live boots: half an hour
+test: setup-test lint ## style, types, units, real builds, live boots: an hour where guests are emulated
 	$(PYTEST) tests -m 'not thorough' $(ARGS)
 
 test-all: setup-test setup-arch setup-pipeline lint ## the same, and other architectures, roles, broken images: hours
