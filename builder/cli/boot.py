@@ -67,6 +67,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         help="where a test fails, keep the guest's disk and say how to look into it",
     )
     parser.add_argument(
+        "--no-twin",
+        action="store_true",
+        help="leave out the second guest, which must have other keys and another machine id",
+    )
+    parser.add_argument(
         "--reinstall-kernel",
         action="store_true",
         help="also let apt update the kernel, to itself in a higher version, and boot the result",
@@ -123,6 +128,7 @@ def _call(arguments: argparse.Namespace) -> int:
             timeout_factor=arguments.timeout_factor,
             debs=_debs(arguments, target, Path(scratch)),
             keep=arguments.keep,
+            twin=not arguments.no_twin,
         )
         shown = watcher(kinds)
         try:
@@ -190,6 +196,8 @@ def _words(arguments: argparse.Namespace, target: guests.Target) -> tuple[str, .
     words = [word for name, value in options.items() if value for word in (name, str(value))]
     for overlay in arguments.overlay:
         words += ["--overlay", overlay]
+    if arguments.no_twin:
+        words.append("--no-twin")
     if arguments.reinstall_kernel:
         words.append("--reinstall-kernel")
     return ("boot", what, *words)

@@ -43,6 +43,7 @@ class Order:
 
     `name` is the series, or a file's name; `folder` is where evidence goes; `digests` are the
     images' sha256; `words` are the arguments of fai-forge that repeat a trial, without its kind.
+    With `twin`, one of the guests is compared with a second one of the same image.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Order:
     timeout_factor: float = 1.0
     debs: Sequence[Path] = ()
     keep: bool = False
+    twin: bool = True
 
 
 def digest(image: Path, manifest: Manifest | None) -> str:
@@ -125,7 +127,8 @@ def boot_all(
     """
     outcome, lock = Outcome(), threading.Lock()
     # What two guests of an image share does not hang on how they start: one pair will do.
-    paired = next((trial.kind for trial in trials if trial.kind != CONTAINER), None)
+    machines = (trial.kind for trial in trials if trial.kind != CONTAINER)
+    paired = next(machines, None) if order.twin else None
 
     def one(trial: Trial) -> None:
         with lock:

@@ -221,3 +221,16 @@ def test_one_pair_of_guests_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     trials = [Trial(kind, image, "cloud-init") for kind in ("container", "uefi", "bios")]
     boot_all(trials, order(tmp_path, image), None, 1, Log(), lambda _boot: None)
     assert paired == {"container": False, "uefi": True, "bios": False}
+
+
+def test_the_pair_can_be_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image, paired = tmp_path / "debian-13.qcow2", list[bool]()
+
+    def fake(_path: Path, **asked: Any) -> BootReport:
+        paired.append(asked["twin"])
+        return raw(tmp_path, asked["firmware"], TestResult("m::a", True))
+
+    monkeypatch.setattr(verdict, "verdict", fake)
+    alone = replace(order(tmp_path, image), twin=False)
+    boot_all([Trial("uefi", image, "cloud-init")], alone, None, 1, Log(), lambda _boot: None)
+    assert paired == [False]
