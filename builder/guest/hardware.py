@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -76,7 +76,8 @@ class Machine:
     """One architecture: libvirt's words for it, and what its virtual hardware is.
 
     `emulator` is QEMU's program. `cpu_tcg` names a CPU model for emulation (None: the machine's
-    own default); under KVM the CPU is the host's. `serial` is the target's type and `serial_model`
+    own default) and `cpu_features` what it has beyond the model, or lacks; under KVM the CPU is the
+    host's. `serial` is the target's type and `serial_model`
     the chip, where libvirt wants to know it; `console` is what Linux calls that line. `nic` is a
     QEMU device, since the user network is not libvirt's. `slowness` multiplies the time limits
     of emulated guests; amd64's is 1. `firmware` is keyed by what a person types.
@@ -97,3 +98,4 @@ class Machine:
     smm: bool
     slowness: float
     firmware: dict[str, Kind]
+    cpu_features: dict[str, bool] = field(default_factory=dict)

@@ -138,6 +138,17 @@ def test_acceleration(accel: str, arch: str) -> None:
     assert root.findtext("cpu/model") == (model if accel == "tcg" else None)
 
 
+def test_an_emulated_pc_runs_what_asks_for_x86_64_v2_and_has_no_machines_within() -> None:
+    features = {each.get("name"): each.get("policy") for each in tree(spec()).iter("feature")}
+    assert features == {
+        "ssse3": "require",
+        "sse4.1": "require",
+        "sse4.2": "require",
+        "svm": "disable",
+    }
+    assert not list(tree(spec(accel="kvm")).iter("feature"))
+
+
 @pytest.mark.parametrize(("accel", "processors"), [("kvm", "2"), ("tcg", "1")])
 def test_an_emulated_guest_has_one_processor(accel: str, processors: str) -> None:
     assert tree(spec(accel=accel)).findtext("vcpu") == processors
