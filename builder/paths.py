@@ -11,6 +11,7 @@ from builder.errors import UsageError
 
 PROJECT_VARIABLE = "FAI_FORGE_PROJECT"
 CACHE_VARIABLE = "FAI_FORGE_CACHE"
+STATE_VARIABLE = "FAI_FORGE_STATE"
 
 
 def project_root() -> Path:
@@ -72,6 +73,11 @@ class Cache:
         return self.root / "documents"
 
     @property
+    def incoming(self) -> Path:
+        """What a facility brings here, until it is in its store."""
+        return self.root / "incoming"
+
+    @property
     def work(self) -> Path:
         """Workspaces of builds that are put together on disk."""
         return self.root / "work"
@@ -92,3 +98,17 @@ def cache() -> Cache:
         return Cache(Path("/var/cache/fai-forge"))
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Cache(Path(home, "fai-forge"))
+
+
+def state() -> Path:
+    """What outlives the caches, such as how the last sync went.
+
+    It is $FAI_FORGE_STATE, /var/lib/fai-forge for root, else fai-forge in the user's own folder.
+    """
+    given = os.environ.get(STATE_VARIABLE)
+    if given:
+        return Path(given).absolute()
+    if os.geteuid() == 0:
+        return Path("/var/lib/fai-forge")
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home, "fai-forge")

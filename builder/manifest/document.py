@@ -11,6 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from builder.errors import UsageError
+from builder.manifest import imported
+from builder.manifest.imported import Document, Imported
 from builder.manifest.model import KIND, Manifest
 from builder.manifest.parts import API_VERSION
 
@@ -36,33 +38,47 @@ FOREIGN = f"fai-forge's manifests start with apiVersion: {API_VERSION} and kind:
 UPGRADE = "a newer fai-forge may have written it: upgrade this one, or fetch the file again"
 
 
-def dump(manifest: Manifest) -> str:
+MODELS: dict[str, type[Manifest] | type[Imported]] = {KIND: Manifest, imported.KIND: Imported}
+
+
+def dump(manifest: Document) -> str:
     """The document as JSON: two spaces of indentation, the models' order, one final newline."""
     return _to_json(_plain(manifest))
 
 
 def load(path: Path) -> Manifest:
     """Read a manifest; a file that is missing, broken or foreign raises UsageError."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UsageError(f"cannot read the manifest {path}: {reason}") from error
-    return parse(text, str(path))
+    return parse(_text(path), str(path))
+
+
+def load_any(path: Path) -> Document:
+    """As `load`, and also of an image that others built."""
+    return parse_any(_text(path), str(path))
 
 
 def parse(text: str, where: str) -> Manifest:
     """Read a manifest from its text; `where` names it in errors (UsageError)."""
+    found = parse_any(text, where)
+    if isinstance(found, Imported):
+        raise UsageError(
+            f"{where} is about an image that fai-forge did not build",
+            hint="of such an image only its files and its origin are known",
+        )
+    return found
+
+
+def parse_any(text: str, where: str) -> Document:
+    """As `parse`, and also of an image that others built."""
     try:
         head = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{where} is not a JSON document: {error}", hint="fetch or build it again"
         ) from error
-    _check_head(head, where)
+    model = MODELS[_kind(head, where)]
     try:
         # Strict: a manifest is written by programs, so a number in quotes is a sign of damage.
-        return Manifest.model_validate_json(text, strict=True)
+        return model.model_validate_json(text, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "the document"
@@ -90,7 +106,15 @@ def stable_digest(manifest: Manifest) -> str:
     return hashlib.sha256(_to_json(document).encode()).hexdigest()
 
 
-def _plain(manifest: Manifest) -> dict[str, Any]:
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UsageError(f"cannot read the manifest {path}: {reason}") from error
+
+
+def _plain(manifest: Document) -> dict[str, Any]:
     return manifest.model_dump(mode="json", by_alias=True)
 
 
@@ -98,11 +122,11 @@ def _to_json(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _check_head(head: object, where: str) -> None:
+def _kind(head: object, where: str) -> str:
     """Tell a foreign document from a newer one before its fields are looked at."""
     kind = head.get("kind") if isinstance(head, dict) else None
     version = head.get("apiVersion") if isinstance(head, dict) else None
-    if kind != KIND or not isinstance(version, str):
+    if kind not in MODELS or not isinstance(version, str):
         raise UsageError(f"{where} is not an image manifest", hint=FOREIGN)
     if version != API_VERSION:
         ours = version.partition("/")[0] == API_VERSION.partition("/")[0]
@@ -110,3 +134,4 @@ def _check_head(head: object, where: str) -> None:
             f"{where}: apiVersion is {version}, and this fai-forge reads {API_VERSION}",
             hint="upgrade fai-forge" if ours else FOREIGN,
         )
+    return str(kind)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The JSON Schemas of the manifest, of a decision and of a changelog, made from the models.
+"""The JSON Schemas of manifests, of a decision and of a changelog, made from the models.
 
 After a change of a model: `python -m builder.manifest.schema > schema/manifest.schema.json`, and
-the same with `decision` and `changelog`.
+the same with `imported`, `decision` and `changelog`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from builder.manifest.changelog import ImageChangelog
 from builder.manifest.decision import Decision
+from builder.manifest.imported import Imported
 from builder.manifest.model import Manifest
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # Names, not addresses: nothing has to be reachable for a schema to be used.
 MODELS: dict[str, tuple[type[BaseModel], str, str]] = {
     "manifest": (Manifest, "urn:fai-forge:v1:image-manifest", "fai-forge image manifest"),
+    "imported": (Imported, "urn:fai-forge:v1:imported-image", "fai-forge imported image"),
     "decision": (Decision, "urn:fai-forge:v1:decision", "fai-forge decision"),
     "changelog": (
         ImageChangelog,

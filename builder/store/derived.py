@@ -109,7 +109,7 @@ class _Builds(Mapping[str, BuildFacts]):
     def __getitem__(self, path: str) -> BuildFacts:
         name, build = self._builds[path]
         text = self._read(path, build.manifest).decode(errors="replace")
-        manifest = reading.parse_manifest(text, name, build, path)
+        manifest = reading.parse_described(text, name, build, path)
         if build.state == "removed":
             return BuildFacts.of(manifest, ())
         sums = reading.parse_sums(self._read(path, build.sums).decode(errors="replace"), path)

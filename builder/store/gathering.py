@@ -17,7 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 from builder.builds import Built
 from builder.errors import CheckError, UsageError
 from builder.manifest import document
-from builder.manifest.model import Manifest, Verdict
+from builder.manifest.imported import Document
+from builder.manifest.model import Verdict
 from builder.manifest.parts import FileName
 from builder.store.incus_metadata import ROOTS, SUFFIX, fingerprint
 from builder.store.index import SUMS, Digest, Image
@@ -52,9 +53,12 @@ class LocalFile:
 
 @dataclass(frozen=True)
 class Parcel:
-    """A build that is ready to be published; its files are sorted by name."""
+    """A build that is ready to be published; its files are sorted by name.
 
-    manifest: Manifest
+    Of a site's copy not all of the manifest's files need to be there.
+    """
+
+    manifest: Document
     document: LocalFile
     files: tuple[LocalFile, ...]
 
@@ -80,6 +84,7 @@ class Parcel:
                 ),
             )
             for each in self.manifest.files
+            if each.name in paths
         )
 
     def sums(self) -> dict[str, bytes]:
@@ -89,13 +94,14 @@ class Parcel:
         return dict(zip(SUMS, (short.encode(), long.encode()), strict=True))
 
 
-def gather(built: Built, more: Sequence[Path] = ()) -> Parcel:
+def gather(built: Built, more: Sequence[Path] = (), *, some: bool = False) -> Parcel:
     """The files of a build's folder, with their digests, compared with the manifest.
 
-    `more` are files that were made for this publication, such as a report. Raises UsageError for
-    what cannot be published, and CheckError where a file is not the one that was built.
+    `more` are files that were made for this publication, such as a report. With `some`, a site has
+    only some of the images. Raises UsageError for what cannot be published, and CheckError where a
+    file is not the one that was built.
     """
-    manifest = document.load(built.manifest)
+    manifest = document.load_any(built.manifest)
     if (manifest.name, manifest.serial) != (built.name, built.serial):
         raise UsageError(
             f"{built.manifest} is the manifest of {manifest.name}-{manifest.serial}",
@@ -106,6 +112,8 @@ def gather(built: Built, more: Sequence[Path] = ()) -> Parcel:
     by_name = {file.name: file for file in files}
     for built_file in manifest.files:
         found = by_name.get(built_file.name)
+        if some and found is None:
+            continue
         if found is None or (found.sha256, found.sha512) != (built_file.sha256, built_file.sha512):
             raise CheckError(
                 f"{built.folder / built_file.name}"
@@ -115,7 +123,7 @@ def gather(built: Built, more: Sequence[Path] = ()) -> Parcel:
     return Parcel(manifest, by_name[built.manifest.name], files)
 
 
-def doubts(manifest: Manifest) -> tuple[str, ...]:
+def doubts(manifest: Document) -> tuple[str, ...]:
     """What speaks against publishing a build: what failed, and what was never tried."""
     return (
         *_doubts("check", "no check was made", manifest.checks),

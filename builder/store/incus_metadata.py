@@ -20,6 +20,7 @@ from typing import Final
 import yaml
 
 from builder.distros import DISTROS, releases
+from builder.manifest.imported import Document
 from builder.manifest.model import Manifest
 from builder.manifest.parts import Sha256
 from builder.store.index import SeriesEntry
@@ -106,7 +107,7 @@ def fingerprint(metadata: bytes, image: Path) -> Sha256:
     return digest.hexdigest()
 
 
-def starts_signed(manifest: Manifest) -> bool:
+def starts_signed(manifest: Document) -> bool:
     """Whether the image has the boot loader that Secure Boot's firmware starts."""
     return any(package.name == "shim-signed" for package in manifest.packages)
 

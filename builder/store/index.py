@@ -58,6 +58,15 @@ class Image(Digest):
     the image; null for a format that they do not start from."""
 
 
+class Delta(Digest):
+    """A file that makes an image out of that of an earlier build; docs/deltas.md says how."""
+
+    format: Text
+    """The format of the image that it makes."""
+    base: Serial
+    """The build that it starts from."""
+
+
 class TagEntry(Part):
     """A name that a build was promoted to; it never moves."""
 
@@ -93,6 +102,13 @@ class Build(Part):
     """The names that it was promoted to."""
     unverified: tuple[Text, ...] = ()
     """What had failed, or was never tried, when somebody published it all the same."""
+    deltas: Annotated[
+        tuple[Delta, ...],
+        AfterValidator(lambda files: tuple(sorted(files, key=lambda file: file.name))),
+    ] = ()
+    """What spares readers who have an earlier build a part of the line, by name."""
+    origin: str = ""
+    """Where a site took it from, without secrets; empty where it was published first."""
 
 
 class SeriesEntry(Part):

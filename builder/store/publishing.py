@@ -18,7 +18,7 @@ from builder.progress import Progress
 from builder.store import gathering, reading
 from builder.store.gathering import LocalFile, Parcel
 from builder.store.incus_metadata import starts_signed
-from builder.store.index import SUMS, Build, Digest, SeriesEntry, StoreIndex, folder
+from builder.store.index import SUMS, Build, Delta, Digest, SeriesEntry, StoreIndex, folder
 from builder.store.place import Place
 from builder.store.staging import bring
 from builder.store.writing import Publisher
@@ -43,17 +43,22 @@ def publish(
     *,
     title: str = "",
     unverified: bool = False,
+    deltas: Sequence[Delta] = (),
+    origin: str = "",
 ) -> Published:
     """Publish a build in a channel; nothing happens if it is there with the same content.
 
-    `title` is what people call the series, if not as its manifest says.
+    `title` is what people call the series, if not as its manifest says. `deltas` are files of the
+    parcel, `origin` is where a site took the build from.
 
     Raises UsageError where its name is there with other content, and CheckError where a check or a
     boot failed, or was never tried, unless `unverified` allows that; the index then says so.
     """
     manifest = parcel.manifest
     doubts = gathering.doubts(manifest)
-    build = _build(parcel, channel, now, doubts)
+    build = _build(parcel, channel, now, doubts).model_copy(
+        update={"deltas": tuple(deltas), "origin": origin}
+    )
     with publisher.place.lock():
         index = publisher.current()
         entry = reading.series(index, manifest.name) if index else None

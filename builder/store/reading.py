@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from builder import names
 from builder.errors import InfrastructureError, UsageError
 from builder.manifest import document
+from builder.manifest.imported import Document
 from builder.manifest.model import Manifest
 from builder.manifest.parts import API_VERSION, FileName, Sha256
 from builder.store import fetching
@@ -118,15 +119,33 @@ def manifest(place: Readable, name: str, build: Build) -> Manifest:
     return parse_manifest(_text(place, path, build.manifest), name, build, f"{path} of {place.url}")
 
 
+def described(place: Readable, name: str, build: Build) -> Document:
+    """As `manifest`, and also of an image that others built."""
+    path = f"{folder(name, build)}/{build.manifest.name}"
+    text = _text(place, path, build.manifest)
+    return parse_described(text, name, build, f"{path} of {place.url}")
+
+
 def parse_manifest(text: str, name: str, build: Build, where: str) -> Manifest:
     """The manifest in a text that the index vouches for, if it is that of the build."""
     found = document.parse(text, where)
+    _check_name(found, name, build, where)
+    return found
+
+
+def parse_described(text: str, name: str, build: Build, where: str) -> Document:
+    """As `parse_manifest`, and also of an image that others built."""
+    found = document.parse_any(text, where)
+    _check_name(found, name, build, where)
+    return found
+
+
+def _check_name(found: Document, name: str, build: Build, where: str) -> None:
     if (found.name, found.serial) != (name, build.serial):
         raise InfrastructureError(
             f"{where} is the manifest of {found.name}-{found.serial}",
             hint="whoever published it made a mistake; do not use this build",
         )
-    return found
 
 
 def sums(place: Readable, name: str, build: Build) -> Mapping[str, str]:

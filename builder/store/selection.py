@@ -41,7 +41,7 @@ def _meant(word: str, builds: Builds) -> tuple[Built, ...]:
             f"{word} holds {len(manifests)} manifests",
             hint="a build's folder has one: *." + MANIFEST,
         )
-    manifest = document.load(manifests[0])
+    manifest = document.load_any(manifests[0])
     return (Built(manifest.name, manifest.serial, folder),)
 
 

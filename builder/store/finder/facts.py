@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from builder.manifest.decision import Answer, Decision
-from builder.manifest.model import Manifest, Verdict
+from builder.manifest.imported import Document, Imported
+from builder.manifest.model import Verdict
 from builder.policy.phrases import summary
 
 PROJECT = "base"
@@ -52,8 +53,17 @@ class BuildFacts:
     changes: str = ""
 
     @classmethod
-    def of(cls, manifest: Manifest, files: Iterable[str], changes: str = "") -> BuildFacts:
+    def of(cls, manifest: Document, files: Iterable[str], changes: str = "") -> BuildFacts:
         """The facts of a manifest and of the files beside it."""
+        if isinstance(manifest, Imported):
+            return cls(
+                checks=manifest.checks,
+                boots=manifest.boots,
+                packages=len(manifest.packages),
+                installed_bytes=manifest.installed_bytes,
+                files=tuple(sorted(files)),
+                changes=changes,
+            )
         commits = {each.overlay: each.commit for each in manifest.build.commits}
         return cls(
             checks=manifest.checks,
