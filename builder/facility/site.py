@@ -109,8 +109,9 @@ class LocalStore:
     ) -> Published:
         """Take a build's folder in; nothing is visible before all of it is there.
 
-        Not all formats of its manifest need to be there. What failed or was never tried of it is in
-        the index. Raises as `builder.store.publishing.publish` does.
+        Not all formats of its manifest need to be there. A build that was removed here comes back,
+        if it is the very same. What failed or was never tried of it is in the index. Raises as
+        `builder.store.publishing.publish` does.
         """
         parcel = gathering.gather(select([str(built)], Builds(built.parent))[0], some=True)
         return publish(
@@ -123,4 +124,5 @@ class LocalStore:
             unverified=True,
             deltas=deltas,
             origin=origin,
+            restore=True,
         )

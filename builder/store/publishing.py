@@ -45,11 +45,13 @@ def publish(
     unverified: bool = False,
     deltas: Sequence[Delta] = (),
     origin: str = "",
+    restore: bool = False,
 ) -> Published:
     """Publish a build in a channel; nothing happens if it is there with the same content.
 
     `title` is what people call the series, if not as its manifest says. `deltas` are files of the
-    parcel, `origin` is where a site took the build from.
+    parcel, `origin` is where a site took the build from. With `restore`, a build that was removed
+    comes back, if it has the very manifest that stayed.
 
     Raises UsageError where its name is there with other content, and CheckError where a check or a
     boot failed, or was never tried, unless `unverified` allows that; the index then says so.
@@ -63,7 +65,8 @@ def publish(
         index = publisher.current()
         entry = reading.series(index, manifest.name) if index else None
         there = _there(entry, build)
-        if index and there:
+        back = there is not None and restore and _removed_one(there, build)
+        if index and there and not back:
             _same(publisher.place, parcel, there, channel)
             publisher.settle(index)
             return Published("unchanged", there, folder(manifest.name, there), index)
@@ -104,6 +107,15 @@ def _there(entry: SeriesEntry | None, build: Build) -> Build | None:
     return next(iter(found), None)
 
 
+def _removed_one(there: Build, build: Build) -> bool:
+    """Whether a build is the one that was removed, by its manifest, and in the same channel."""
+    return (there.state, there.manifest, there.channel) == (
+        "removed",
+        build.manifest,
+        build.channel,
+    )
+
+
 def _same(place: Place, parcel: Parcel, there: Build, channel: str) -> None:
     """Raise UsageError unless the store has this very build."""
     name = f"{parcel.manifest.name}-{there.serial}"
@@ -137,7 +149,8 @@ def _with(
     """All series, with one build more."""
     manifest = parcel.manifest
     known = index.series if index else ()
-    before = next((entry.builds for entry in known if entry.name == manifest.name), ())
+    named = next((entry.builds for entry in known if entry.name == manifest.name), ())
+    before = [each for each in named if each.serial != build.serial]
     builds = sorted((*before, build), key=lambda each: names.serial_key(each.serial))
     entry = SeriesEntry(
         name=manifest.name,

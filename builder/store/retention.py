@@ -64,7 +64,7 @@ def applied(index: StoreIndex, steps: Iterable[Step]) -> StoreIndex:
     def change(series: str, build: Build) -> Build:
         state = states.get((series, build.channel, build.serial), build.state)
         # An index names no file that is not there.
-        files = {"images": (), "metadata": None} if state == "removed" else {}
+        files = {"images": (), "metadata": None, "deltas": ()} if state == "removed" else {}
         return build.model_copy(update={"state": state, **files})
 
     return changed(index, change)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Promotion and expiry, done: the plans are made and carried out under the store's lock.
+"""Promotion, expiry and removal, done: the plans are made and carried out under the store's lock.
 
 The index is replaced first. Files that it names no more are removed afterwards, so whoever is
 killed in between leaves a true index and files that the next expiry removes.
@@ -7,7 +7,7 @@ killed in between leaves a true index and files that the next expiry removes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -57,6 +57,27 @@ def expire(
         steps = retention.expiry(index, channels, end_of_life, now)
         if not dry_run:
             _sweep(publisher, _replaced(publisher, index, retention.applied(index, steps), now))
+        return steps
+
+
+def remove(
+    publisher: Publisher, builds: Iterable[tuple[str, Build]], now: datetime, reason: str
+) -> tuple[Step, ...]:
+    """Remove builds, each given with its series, whatever their channels say; the steps.
+
+    What has a tag, or is gone already, stays as it is.
+    """
+    wanted = {(name, build.channel, build.serial) for name, build in builds}
+    with _index(publisher, dry_run=False) as index:
+        steps = tuple(
+            Step(entry.name, build, "remove", reason)
+            for entry in index.series
+            for build in entry.builds
+            if (entry.name, build.channel, build.serial) in wanted
+            and build.state != "removed"
+            and not build.tags
+        )
+        _sweep(publisher, _replaced(publisher, index, retention.applied(index, steps), now))
         return steps
 
 

@@ -21,7 +21,8 @@ from builder.store import reading, writing
 from builder.store.folder import FolderPlace
 from builder.store.gathering import gather
 from builder.store.index import SIGNED, StoreIndex, folder
-from builder.store.publishing import publish
+from builder.store.publishing import Published, publish
+from builder.store.tending import remove
 from builder.store.writing import Publisher
 from tests.unit.stores import NOW, PASSED, Seal, build, publisher, put
 
@@ -133,6 +134,27 @@ def test_a_removed_serial_is_not_used_again(store: Publisher, tmp_path: Path) ->
     with pytest.raises(UsageError, match="was removed"):
         put(store, built)
     assert "debian-13/latest" not in tree(root(store))
+
+
+def test_a_site_takes_the_very_build_back_that_it_removed(store: Publisher, tmp_path: Path) -> None:
+    first = put(store, build(tmp_path / "out", "20261120"))
+    put(store, build(tmp_path / "out", "20261121"))
+    assert remove(store, [("debian-13", first.build)], NOW, "enough of it")
+
+    def back(built: Built) -> Published:
+        return publish(store, gather(built), "release", NOW, NoProgress(), restore=True)
+
+    other = build(tmp_path / "other", "20261120", image=b"other")
+    with pytest.raises(UsageError, match="was removed"):
+        back(other)
+    again = back(Built("debian-13", "20261120", tmp_path / "out/debian-13/20261120"))
+    assert again.answer == "published"
+    assert [(each.serial, each.state) for each in again.index.series[0].builds] == [
+        ("20261120", "public"),
+        ("20261121", "public"),
+    ]
+    image = tmp_path / "store/debian-13/20261120/debian-13-20261120.qcow2"
+    assert image.read_bytes() == b"image"
 
 
 @pytest.mark.parametrize(

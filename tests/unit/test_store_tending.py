@@ -22,7 +22,7 @@ from builder.store.promoting import Promotion
 from builder.store.registry import Document, Registry
 from builder.store.retention import Step
 from builder.store.tags import TagRow
-from builder.store.tending import Wishes, expire, promote
+from builder.store.tending import Wishes, expire, promote, remove
 from builder.store.writing import Publisher, refresh
 from tests.unit.stores import Seal, build, publisher, put
 
@@ -329,3 +329,21 @@ def test_a_manifest_that_is_not_the_published_one_stops_it(tmp_path: Path) -> No
     with pytest.raises(InfrastructureError, match="its digest is another"):
         promoted(tmp_path, [row(serial, "13.2")])
     assert tags(tmp_path) == {}
+
+
+def test_what_a_site_removes(tmp_path: Path) -> None:
+    """Its manifest stays, and a tag keeps its build."""
+    first, second, third = (publish(tmp_path, day, "release") for day in (0, 1, 2))
+    builds = {each.serial: each for each in index(tmp_path).series[0].builds}
+    wishes = Wishes([TagRow(name=NAME, src_build_tag=second, src_ref=COMMIT, tag="rc1")])
+    promote(publisher(tmp_path), wishes, DEFAULTS, FIRST + timedelta(days=2))
+    wanted = [(NAME, builds[serial]) for serial in (first, second)]
+    steps = remove(publisher(tmp_path), wanted, FIRST + timedelta(days=3), "enough of it")
+    assert [step.build.serial for step in steps] == [first]
+    states = {each.serial: each.state for each in index(tmp_path).series[0].builds}
+    assert states == {first: "removed", second: "public", third: "public"}
+    left = sorted(path.name for path in (tmp_path / "store" / NAME / first).iterdir())
+    assert f"{NAME}-{first}.manifest.json" in left
+    assert f"{NAME}-{first}.qcow2" not in left
+    assert not index(tmp_path).series[0].builds[0].images
+    assert remove(publisher(tmp_path), wanted, FIRST + timedelta(days=3), "enough of it") == ()

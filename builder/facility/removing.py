@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Builds leave a site's own store: first its index says so, then their files go.
+
+Whoever is killed in between leaves a true index, and files that the next removal takes away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from builder.facility.site import LocalStore
+from builder.store import tending
+from builder.store.index import Build
+
+
+def remove(store: LocalStore, builds: Sequence[tuple[str, Build]], now: datetime) -> None:
+    """Remove builds, each given with its series; their manifests stay, and so do tagged builds."""
+    if builds:
+        tending.remove(store.publisher, builds, now, "this site keeps others")
