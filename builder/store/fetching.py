@@ -55,6 +55,11 @@ def fetch(
         partial.replace(target)
 
 
+def is_file(path: Path, wanted: Digest) -> bool:
+    """Whether a file of this machine is the one that is wanted, by all of its bytes."""
+    return path.is_file() and path.stat().st_size == wanted.size and _is(path, wanted)
+
+
 def content(place: Readable, path: str, wanted: Digest) -> bytes:
     """A small file of a store, verified; InfrastructureError if it is another or not there."""
     try:

@@ -16,7 +16,7 @@ from builder.channels import Channel
 from builder.errors import InfrastructureError, UsageError
 from builder.manifest.model import SourceCommit
 from builder.store import oci, promoting, reading, retention
-from builder.store.index import Build, StoreIndex, folder
+from builder.store.index import Build, StoreIndex, TagEntry, changed, folder
 from builder.store.promoting import Promotion
 from builder.store.registry import Registry
 from builder.store.retention import EndOfLife, Step
@@ -79,6 +79,33 @@ def remove(
         )
         _sweep(publisher, _replaced(publisher, index, retention.applied(index, steps), now))
         return steps
+
+
+def pin(publisher: Publisher, name: str, build: Build, tag: TagEntry, now: datetime) -> Build:
+    """Give a build of a series a tag that it has elsewhere; the build with it.
+
+    UsageError where the tag is on another build of the series.
+    """
+    with _index(publisher, dry_run=False) as index:
+        entry = reading.series(index, name)
+        holders = {
+            t.tag: each.serial for each in (entry.builds if entry else ()) for t in each.tags
+        }
+        holder = holders.get(tag.tag, build.serial)
+        if holder != build.serial:
+            raise UsageError(
+                f"in {publisher.place.url}, {name} {tag.tag} is {holder}, and not {build.serial}",
+                hint="a tag never moves; name the build by its serial",
+            )
+        if tag.tag in holders:
+            return build
+        pinned = build.model_copy(update={"tags": (*build.tags, tag)})
+
+        def change(series: str, each: Build) -> Build:
+            return pinned if (series, each.serial) == (name, build.serial) else each
+
+        _replaced(publisher, index, changed(index, change), now)
+        return pinned
 
 
 def promote(

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Final, cast
 
-from builder.errors import UsageError
 from builder.facility import kinds
 from builder.facility.kinds import RemoteEntry
 from builder.facility.offers import Remote
@@ -28,15 +27,3 @@ def open_remote(name: str, entry: RemoteEntry, site: Site) -> Remote:
     """The remote of an entry; nothing is asked of it yet."""
     module = import_module(f"builder.facility.remotes.{MODULES[type(entry)]}")
     return cast(Remote, module.open_remote(name, entry, site))
-
-
-def named(name: str, site: Site) -> Remote:
-    """The remote that a site calls so; UsageError where it has none of that name."""
-    entry = site.facility.remotes.get(name)
-    if entry is None:
-        known = ", ".join(site.facility.remotes) or "none"
-        raise UsageError(
-            f"there is no remote {name} (there is: {known})",
-            hint="write it below remotes: in facility.yaml, or give a URL and --keyring",
-        )
-    return open_remote(name, entry, site)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -186,7 +185,7 @@ class _Bringing:
 
     def _image(self, image: Image, bases: Bases, on_bytes: OnBytes) -> str:
         target = self.folder / image.name
-        if not _there(target, image):
+        if not fetching.is_file(target, image):
             if self.store.rebuild is not None:
                 fetched = self.store.rebuild(self.folder / self.build.manifest.name, image, target)
                 if fetched is not None:
@@ -198,7 +197,7 @@ class _Bringing:
                 made = deltas.update(
                     self.line, self.entry, self.build, image, bases, target, on_bytes
                 )
-                if made is not None and _there(target, image):
+                if made is not None and fetching.is_file(target, image):
                     return f"{made.steps} delta{'s' if made.steps > 1 else ''}"
         self._fetch(image, on_bytes)
         return "whole"
@@ -228,7 +227,7 @@ class _Bringing:
     def _fetch(self, wanted: Digest, on_bytes: OnBytes = lambda _: None) -> None:
         """Fetch a file, unless it is there; what is there under its name and is another goes."""
         target = self.folder / wanted.name
-        if _there(target, wanted):
+        if fetching.is_file(target, wanted):
             on_bytes(wanted.size)
             return
         target.unlink(missing_ok=True)
@@ -271,14 +270,6 @@ def bases(store: LocalStore, name: str) -> Bases:
         return path if path is not None and path.is_file() else None
 
     return find
-
-
-def _there(target: Path, wanted: Digest) -> bool:
-    """Whether a file is there, by all of its bytes."""
-    if not target.is_file() or target.stat().st_size != wanted.size:
-        return False
-    with target.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == wanted.sha256
 
 
 @contextmanager

@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Sync: the site's own store and its targets become what `facility.yaml` wants, series by series.
+
+What fails ends its own series only, and nothing of that series is removed. Whoever is killed leaves
+what is whole under its name, and the rest aside; the next sync goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from itertools import groupby
+from typing import Literal
+
+from builder import names
+from builder.errors import ForgeError, UsageError
+from builder.facility import asking, locks, placing, pulling, record, refs, removing, syncplan
+from builder.facility.asking import Answer, Source
+from builder.facility.offers import Remote
+from builder.facility.pulling import Pulled
+from builder.facility.record import RemoteRecord, SeriesRecord, SyncRecord
+from builder.facility.site import Site
+from builder.facility.syncplan import Step, TargetState
+from builder.facility.targets.target import Target
+from builder.progress import Progress
+from builder.store import writing
+from builder.store.index import Build
+
+WHAT = "sync"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a step: `words` say what was done, or why it was not."""
+
+    step: Step
+    outcome: Literal["planned", "done", "failed", "left"]
+    words: str = ""
+    transferred: int = 0
+
+
+@dataclass(frozen=True)
+class Synced:
+    """What came of a sync, or would come of it."""
+
+    answers: tuple[Answer, ...]
+    steps: tuple[Done, ...]
+
+    @property
+    def failed(self) -> bool:
+        """Whether a remote could not be asked, or a step failed."""
+        return any(answer.error for answer in self.answers) or any(
+            done.outcome == "failed" or _unknown(done.step) for done in self.steps
+        )
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything was done, or would be."""
+        return any(done.step.action in CHANGING and done.outcome != "left" for done in self.steps)
+
+    @property
+    def transferred(self) -> int:
+        """The bytes that came over lines."""
+        return sum(done.transferred for done in self.steps)
+
+
+CHANGING = ("pull", "remove", "place", "withdraw")
+
+
+def sync(
+    site: Site,
+    sources: Sequence[Source],
+    patterns: Sequence[str],
+    now: datetime,
+    progress: Progress,
+    *,
+    dry_run: bool = False,
+) -> Synced:
+    """Plan, and do it unless it is a dry run; `patterns` are of the series to look at, or none.
+
+    Raises InfrastructureError where another sync is at work here, or the own store cannot be read.
+    """
+    if dry_run:
+        planned = _planned(site, sources, patterns, progress)
+        return Synced(planned.answers, tuple(Done(step, "planned") for step in planned.steps))
+    with locks.alone(site.state, WHAT):
+        try:
+            planned = _planned(site, sources, patterns, progress)
+            doing = _Doing(site, planned, now, progress)
+            done = [
+                each
+                for _, steps in groupby(planned.steps, key=lambda step: step.series)
+                for each in doing.series(list(steps))
+            ]
+            _renew(site, now)
+        except ForgeError as error:
+            _note_end(site, error)
+            raise
+        synced = Synced(planned.answers, tuple(done))
+        _note(site, planned, synced, now)
+        return synced
+
+
+def _renew(site: Site, now: datetime) -> None:
+    """Sign the own index anew where half of its time is over: others may read it."""
+    index = site.store.index()
+    if index is not None and index.valid_until - now < site.facility.store.valid / 2:
+        writing.refresh(site.store.publisher, now)
+
+
+@dataclass(frozen=True)
+class _Planned:
+    answers: tuple[Answer, ...]
+    remotes: dict[str, Remote]
+    targets: dict[str, Target]
+    steps: tuple[Step, ...]
+
+
+def _planned(
+    site: Site, sources: Sequence[Source], patterns: Sequence[str], progress: Progress
+) -> _Planned:
+    _check(site, patterns)
+    index = site.store.index()
+    asked = []
+    for source in asking.needed(site.facility, sources):
+        progress.stage(f"Asking {source.name}")
+        asked.append(asking.ask(source))
+    answers = tuple(answer for answer, _ in asked)
+    remotes = {answer.name: remote for answer, remote in asked if remote is not None}
+
+    def wants(name: str) -> bool:
+        return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+
+    targets: dict[str, Target] = {}
+    states = [_state(site, name, targets) for name in _targets(site)]
+    steps = syncplan.plan(site.facility, answers, index, states, wants)
+    return _Planned(answers, remotes, targets, steps)
+
+
+def _check(site: Site, patterns: Sequence[str]) -> None:
+    if not site.facility.series:
+        raise UsageError(
+            "facility.yaml wants no series", hint="add rows such as: series: [{match: debian-13*}]"
+        )
+    wrong = [each for each in patterns if not set(each) <= set(ALLOWED)]
+    if wrong:
+        raise UsageError(
+            f"{wrong[0]!r} is no pattern of names", hint="such as 'debian-13*'; quote it"
+        )
+
+
+ALLOWED = "abcdefghijklmnopqrstuvwxyz0123456789*?[].!-"
+
+
+def _targets(site: Site) -> list[str]:
+    """The targets that rows name, each once."""
+    return list(dict.fromkeys(name for row in site.facility.series for name in row.to))
+
+
+def _state(site: Site, name: str, opened: dict[str, Target]) -> TargetState:
+    try:
+        target = placing.open_target(name, site)
+        held = target.held()
+    except ForgeError as error:
+        return TargetState(name, error=error.message)
+    opened[name] = target
+    return TargetState(name, held, older=getattr(site.facility.targets[name], "keep", 0))
+
+
+@dataclass
+class _Doing:
+    """The steps of one sync while they are done."""
+
+    site: Site
+    planned: _Planned
+    now: datetime
+    progress: Progress
+    _pulled: dict[tuple[str, str], Build] = field(default_factory=dict)
+
+    def series(self, steps: Sequence[Step]) -> Iterator[Done]:
+        """Do the steps of one series in their order, until one fails."""
+        failed = False
+        removals = [step for step in steps if step.action == "remove"]
+        for step in steps:
+            if step.action in ("keep", "skip"):
+                yield Done(step, "left", step.reason)
+            elif step.action == "remove":
+                if failed:
+                    yield Done(step, "left", "something failed: nothing is removed")
+            elif failed and step.action == "withdraw":
+                yield Done(step, "left", "something failed: nothing is removed")
+            elif step.build is None and step.action == "place" and self._missing(step):
+                yield Done(step, "left", "the build is not here")
+            else:
+                done = self._tried(step)
+                failed |= done.outcome == "failed"
+                yield done
+        if removals and not failed:
+            yield from self._removed(removals)
+
+    def _missing(self, step: Step) -> bool:
+        return (step.series, step.serial) not in self._pulled
+
+    def _tried(self, step: Step) -> Done:
+        try:
+            return {"pull": self._pull, "place": self._place, "withdraw": self._withdraw}[
+                step.action
+            ](step)
+        except ForgeError as error:
+            return Done(step, "failed", error.message)
+
+    def _pull(self, step: Step) -> Done:
+        row = self.site.facility.wanted(step.series)
+        assert row is not None
+        sources = [(self.planned.remotes[each.remote], each) for each in step.offers]
+        pulled = pulling.first(self.site, sources, row.formats, self.now, self.progress)
+        self._pulled[(step.series, step.serial)] = pulled.build
+        return Done(step, "done", in_words(pulled), pulled.transferred)
+
+    def _place(self, step: Step) -> Done:
+        build = step.build or self._pulled[(step.series, step.serial)]
+        target = self.planned.targets[step.where]
+        put = placing.put(self.site, target, step.series, build, self.progress)
+        return Done(step, "done", f"{put.answer}: {put.reference}")
+
+    def _withdraw(self, step: Step) -> Done:
+        target, wanted = self.planned.targets[step.where], step.held
+        assert wanted is not None
+        # Asked again: what was current is not any more, and somebody may use it by now.
+        held = next((each for each in target.held() if each.reference == wanted.reference), None)
+        if held is None:
+            return Done(step, "left", "it is gone already")
+        if held.current or held.in_use:
+            return Done(step, "left", "it is in use")
+        target.remove(held)
+        return Done(step, "done", step.reason)
+
+    def _removed(self, steps: Sequence[Step]) -> Iterator[Done]:
+        builds = [(step.series, step.build) for step in steps if step.build is not None]
+        try:
+            removing.remove(self.site.store, builds, self.now)
+        except ForgeError as error:
+            yield from (Done(step, "failed", error.message) for step in steps)
+        else:
+            yield from (Done(step, "done", step.reason) for step in steps)
+
+
+def in_words(pulled: Pulled) -> str:
+    """How a build came, such as "whole, 242 MB transferred"."""
+    if pulled.answer == "unchanged":
+        return "it is here already"
+    return f"{pulled.how}, {pulled.transferred / 10**6:.1f} MB transferred"
+
+
+def _unknown(step: Step) -> bool:
+    """Whether a step was left because a target could not be asked."""
+    return step.action == "skip" and bool(step.where)
+
+
+def _before(site: Site) -> SyncRecord | None:
+    """The last record; a damaged one says nothing, and is replaced."""
+    try:
+        return record.read(site)
+    except ForgeError:
+        return None
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def _note_end(site: Site, error: ForgeError) -> None:
+    """Write down what ended a sync before it was through."""
+    old = _before(site) or SyncRecord(ended=_clock(), ok=False)
+    said = {"ended": _clock(), "ok": False, "error": error.message}
+    record.write(site, old.model_copy(update=said))
+
+
+def _note(site: Site, planned: _Planned, synced: Synced, now: datetime) -> None:
+    """Write down how it went, for `facility status`."""
+    old = _before(site)
+    before = {each.name: each for each in old.remotes} if old else {}
+    remotes = [_of_remote(answer, before.get(answer.name), now) for answer in planned.answers]
+    index = site.store.index()
+    here = {entry.name: entry.builds for entry in index.series} if index else {}
+    names_seen = dict.fromkeys(step.series for step in planned.steps)
+    series = [_of_series(site, name, synced, here.get(name, ()), now) for name in names_seen]
+    known = (*site.facility.remotes, *(answer.name for answer in planned.answers))
+    merged = record.merged(old.remotes if old else (), remotes)
+    record.write(
+        site,
+        SyncRecord(
+            ended=_clock(),
+            ok=not synced.failed,
+            remotes=tuple(each for each in merged if each.name in known),
+            series=record.merged(old.series if old else (), series),
+        ),
+    )
+
+
+def _of_remote(answer: Answer, before: RemoteRecord | None, now: datetime) -> RemoteRecord:
+    url = answer.url or (before.url if before else "")
+    return RemoteRecord(
+        name=answer.name,
+        url=url,
+        ok=not answer.error,
+        error=answer.error,
+        series=len({offer.name for offer in answer.offers}),
+        date=now,
+        reached=now if not answer.error else (before.reached if before else None),
+    )
+
+
+def _of_series(
+    site: Site, name: str, synced: Synced, builds: Sequence[Build], now: datetime
+) -> SeriesRecord:
+    row = site.facility.wanted(name)
+    offers = [
+        offer
+        for answer in asking.allowed(row, synced.answers)
+        for offer in answer.offers
+        if offer.name == name and row and offer.channel in row.channels and refs.listed(offer)
+    ]
+    best = refs.newest(offers) if offers else None
+    local = [build.serial for build in builds if build.state == "public"]
+    mine = [done for done in synced.steps if done.step.series == name]
+    failed = [done for done in mine if done.outcome == "failed" or _unknown(done.step)]
+    return SeriesRecord(
+        name=name,
+        remote=best.remote if best else "",
+        newest=best.serial if best else "",
+        published=best.date if best else None,
+        local=max(local, key=names.serial_key, default=""),
+        did=tuple(did(done.step) for done in mine if done.outcome == "done"),
+        error=failed[0].words if failed else "",
+        date=now,
+    )
+
+
+def did(step: Step) -> str:
+    """A step in words, such as "pull 20261121 (portal)"."""
+    where = f" ({step.where})" if step.where else ""
+    return f"{step.action} {step.serial}{where}"
