@@ -231,7 +231,14 @@ class _Bringing:
             on_bytes(wanted.size)
             return
         target.unlink(missing_ok=True)
-        fetching.fetch(self.line, self._path(wanted.name), wanted, target, on_bytes)
+        begun = fetching.partial_of(target).exists()
+        try:
+            fetching.fetch(self.line, self._path(wanted.name), wanted, target, on_bytes)
+        except fetching.WrongContent:
+            # What an earlier try left may have been a login page, and the rest be right.
+            if not begun:
+                raise
+            fetching.fetch(self.line, self._path(wanted.name), wanted, target, on_bytes)
 
     def _only(self, names: set[str]) -> None:
         """Remove what an earlier try left that is not of this build as it is wanted now."""
