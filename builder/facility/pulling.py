@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
 import shutil
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -109,16 +109,30 @@ def take(
 ) -> Pulled:
     """Take an offer into the site's own store, if it is not there."""
     store = site.store
-    there = held(store, offer)
-    if there is not None:
-        return Pulled(offer, there, "unchanged")
-    folder = site.incoming / _folder_name(remote.name) / offer.name / offer.serial
-    brought = bring(remote, offer, formats, folder, progress)
-    done = store.admit(
-        folder, offer.channel, now, progress, origin=remote.url, deltas=handed_on(offer, folder)
-    )
-    _tidy(folder)
+    with alone(site, offer.name):
+        there = held(store, offer)
+        if there is not None:
+            return Pulled(offer, there, "unchanged")
+        folder = site.incoming / _folder_name(remote.name) / offer.name / offer.serial
+        brought = bring(remote, offer, formats, folder, progress)
+        deltas = handed_on(offer, folder)
+        done = store.admit(folder, offer.channel, now, progress, origin=remote.url, deltas=deltas)
+        tidy(site, offer.name)
     return Pulled(offer, done.build, "pulled", brought.transferred, brought.how)
+
+
+def alone(site: Site, name: str) -> AbstractContextManager[None]:
+    """One pull of a series at a time; InfrastructureError where another one is at work."""
+    return locks.alone(site.state, f"pull of {name}")
+
+
+def tidy(site: Site, name: str) -> None:
+    """Remove what was brought of a series and is in the store, or is too old by now.
+
+    The caller holds `alone`.
+    """
+    for remote in site.incoming.glob("*"):
+        shutil.rmtree(remote / name, ignore_errors=True)
 
 
 def bring(
@@ -208,14 +222,3 @@ def _not_found(
 def _folder_name(remote: str) -> str:
     """A folder's name for a remote; one that is given by its URL has none of its own."""
     return remote if LABEL.fullmatch(remote) else hashlib.sha256(remote.encode()).hexdigest()[:32]
-
-
-def _tidy(folder: Path) -> None:
-    """Remove what was brought, and what older tries of the series left that nobody goes on with."""
-    for path in [each for each in folder.parent.iterdir() if each.is_dir()]:
-        with (
-            contextlib.suppress(InfrastructureError, OSError),
-            locks.alone(path.parent, path.name),
-        ):
-            shutil.rmtree(path)
-            path.with_name(f"{path.name}.lock").unlink()

@@ -18,3 +18,9 @@ def remove(store: LocalStore, builds: Sequence[tuple[str, Build]], now: datetime
     """Remove builds, each given with its series; their manifests stay, and so do tagged builds."""
     if builds:
         tending.remove(store.publisher, builds, now, "this site keeps others")
+
+
+def complete(store: LocalStore, now: datetime) -> None:
+    """Take away what a removal left that was killed, and write what follows from the index."""
+    if store.index() is not None:
+        tending.remove(store.publisher, (), now, "")

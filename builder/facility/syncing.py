@@ -7,6 +7,7 @@ what is whole under its name, and the rest aside; the next sync goes on from the
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from itertools import groupby
 from typing import Literal
 
 from builder import names
-from builder.errors import ForgeError, UsageError
+from builder.errors import ForgeError, InfrastructureError, UsageError
 from builder.facility import asking, locks, placing, pulling, record, refs, removing, syncplan
 from builder.facility.asking import Answer, Source
 from builder.facility.offers import Remote
@@ -94,7 +95,7 @@ def sync(
                 for _, steps in groupby(planned.steps, key=lambda step: step.series)
                 for each in doing.series(list(steps))
             ]
-            _renew(site, now)
+            _clean(site, done, now)
         except ForgeError as error:
             _note_end(site, error)
             raise
@@ -103,9 +104,16 @@ def sync(
         return synced
 
 
-def _renew(site: Site, now: datetime) -> None:
-    """Sign the own index anew where half of its time is over: others may read it."""
+def _clean(site: Site, done: Sequence[Done], now: datetime) -> None:
+    """Take away what earlier syncs left that were killed; what failed can be gone on with."""
+    failed = {each.step.series for each in done if each.outcome == "failed"}
+    for name in {each.step.series for each in done} - failed:
+        # Who pulls just now looks after that.
+        with contextlib.suppress(InfrastructureError), pulling.alone(site, name):
+            pulling.tidy(site, name)
+    removing.complete(site.store, now)
     index = site.store.index()
+    # Others may read it: half of its time is over.
     if index is not None and index.valid_until - now < site.facility.store.valid / 2:
         writing.refresh(site.store.publisher, now)
 
