@@ -45,8 +45,9 @@ def pull(
     offers, remotes = pulling.find(sources, ref, ())
     offer = offers[0]
     built = Built(offer.name, offer.serial, into / offer.name / offer.serial)
+    images = pulling.wanted(remotes[offer.remote], offer, formats)
     if built.folder.exists():
-        _check(built, offer)
+        _check(built, offer, [image.name for image in images])
         return Fetched(offer, built, "unchanged")
     draft = built.folder.with_name(f".{offer.serial}{INCOMING}")
     brought = pulling.bring(remotes[offer.remote], offer, formats, draft, progress)
@@ -76,12 +77,16 @@ def bases(into: Path, name: str) -> Bases:
     return find
 
 
-def _check(built: Built, offer: Offer) -> None:
-    """Raise UsageError unless the folder has just the build that is offered."""
-    if offer.build is None:
-        return
-    manifest = offer.build.manifest
-    if not fetching.is_file(built.folder / manifest.name, manifest):
+def _check(built: Built, offer: Offer, images: Sequence[str]) -> None:
+    """Raise UsageError unless the folder has just the build that is offered, in these formats."""
+    missing = [name for name in images if not (built.folder / name).is_file()]
+    if missing:
+        raise UsageError(
+            f"{built.folder} is there without {missing[0]}",
+            hint="give another folder with --into, or move it away",
+        )
+    manifest = offer.build.manifest if offer.build else None
+    if manifest is not None and not fetching.is_file(built.folder / manifest.name, manifest):
         raise UsageError(
             f"{built.folder} is there, and is not the {offer} that {offer.remote} has",
             hint="give another folder with --into, or move it away",

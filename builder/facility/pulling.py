@@ -18,7 +18,7 @@ from builder.errors import ForgeError, InfrastructureError, UsageError
 from builder.facility import locks, placing, refs
 from builder.facility.asking import Answer, Source, ask, complain
 from builder.facility.meter import Meter
-from builder.facility.offers import Brought, Offer, Remote
+from builder.facility.offers import Brought, Offer, OfferedFile, Remote
 from builder.facility.placing import PutAt
 from builder.facility.refs import Ref
 from builder.facility.site import LocalStore, Site
@@ -139,13 +139,7 @@ def bring(
     remote: Remote, offer: Offer, formats: Sequence[str], folder: Path, progress: Progress
 ) -> Brought:
     """Bring an offer into a folder; UsageError where it has none of the formats."""
-    images = offer.of(formats)
-    if not images:
-        have = ", ".join(sorted({image.format for image in offer.images})) or "nothing"
-        raise UsageError(
-            f"{remote.name} has {offer} as {have}, and not as {', '.join(formats)}",
-            hint="--format names another one; in facility.yaml, formats: [...] does",
-        )
+    images = wanted(remote, offer, formats)
     total = sum(image.size or 0 for image in images)
     progress.stage(f"Bringing {offer} from {remote.name} ({max(total >> 20, 1)} MiB)")
     try:
@@ -155,6 +149,18 @@ def bring(
             f"{folder.parent} cannot be made: {error.strerror}", hint="is there room, is it yours?"
         ) from error
     return remote.bring(offer, formats, folder, Meter(progress, total))
+
+
+def wanted(remote: Remote, offer: Offer, formats: Sequence[str]) -> tuple[OfferedFile, ...]:
+    """The images of an offer in these formats; UsageError where it has none of them."""
+    images = offer.of(formats)
+    if not images:
+        have = ", ".join(sorted({image.format for image in offer.images})) or "nothing"
+        raise UsageError(
+            f"{remote.name} has {offer} as {have}, and not as {' or '.join(formats)}",
+            hint="--format names another one; in facility.yaml, formats: [...] does",
+        )
+    return images
 
 
 def handed_on(offer: Offer, folder: Path) -> tuple[Delta, ...]:

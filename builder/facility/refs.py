@@ -93,11 +93,13 @@ def listed(offer: Offer) -> bool:
 
 
 def _in(channels: Sequence[str], offers: list[Offer]) -> list[Offer]:
+    ours = [each for each in offers if each.channel != CUSTOM]
+    # Custom images are the answer only where there is nothing else: they are refused by name then.
+    if not ours:
+        return offers
     if channels:
-        return [offer for offer in offers if offer.channel in channels]
-    released = [offer for offer in offers if offer.channel == "release"]
-    # A custom image is the answer only where there is no other: it is refused by name then.
-    return released or [each for each in offers if each.channel != CUSTOM] or offers
+        return [offer for offer in ours if offer.channel in channels]
+    return [offer for offer in ours if offer.channel == "release"] or ours
 
 
 def _series(name: str) -> str:
