@@ -13,11 +13,12 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from builder.channels import DEFAULTS
-from builder.errors import ForgeError, InfrastructureError, UsageError
+from builder.errors import InfrastructureError, UsageError
 from builder.facility import deltas, loose, pulling
 from builder.facility.asking import Source
 from builder.facility.deltas import Bases, Update
@@ -360,7 +361,7 @@ def test_a_delta_comes_once_and_is_handed_on(
     tmp_path: Path, served: Server, north: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second site that has the base takes it from the first."""
-    delta, file = b"what changed" * 1000, f"{NAME}-20261122.qcow2.delta"
+    delta, file = os.urandom(300_000), f"{NAME}-20261122.qcow2.delta"
     sha256 = hashlib.sha256(delta).hexdigest()
     named = Delta(name=file, size=len(delta), sha256=sha256, format="qcow2", base=SERIAL)
     monkeypatch.setattr(deltas, "update", fake_update(IMAGE, delta))
@@ -386,17 +387,55 @@ def test_a_delta_comes_once_and_is_handed_on(
     assert not list((west.folder / "store").rglob("*.delta"))
 
 
-def test_a_damaged_delta_costs_the_whole_image_and_nothing_else(
-    tmp_path: Path, served: Server, north: Site, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("left", [b"", b"wrong"])
+def test_a_delta_that_makes_nothing_of_use_costs_the_whole_image(
+    left: bytes, tmp_path: Path, served: Server, north: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(*_arguments: object) -> None:
-        raise ForgeError("this delta fits nothing")
+    def update(*arguments: Any) -> Update | None:
+        if not left:
+            return None
+        arguments[5].write_bytes(left)
+        return Update(len(left), 1)
 
     pull(north, from_server(served, north))
     portal(tmp_path / "portal", "20261122", b"next")
-    monkeypatch.setattr(deltas, "update", failing)
+    monkeypatch.setattr(deltas, "update", update)
     assert pull(north, from_server(served, north)).how == "whole"
     assert look(north) == {SERIAL: "public", "20261122": "public"}
+
+
+def test_what_an_earlier_try_left_does_not_come_in(served: Server, north: Site) -> None:
+    """Another file under the image's name, another format, what was made of deltas so far."""
+    folder = north.incoming / "portal" / NAME / SERIAL
+    (folder / ".abc.deltas").mkdir(parents=True)
+    for name in (f"{NAME}-{SERIAL}.qcow2", f"{NAME}-{SERIAL}.raw", ".def.partial"):
+        (folder / name).write_bytes(b"x" * len(IMAGE))
+    pull(north, from_server(served, north))
+    assert brought(north)
+    names = {path.name for path in (north.folder / "store" / NAME / SERIAL).iterdir()}
+    assert f"{NAME}-{SERIAL}.raw" not in names
+
+
+def test_what_a_store_has_removed_is_not_offered(
+    tmp_path: Path, served: Server, north: Site
+) -> None:
+    pull(north, from_server(served, north))
+    remove(north.store, [(NAME, newest(north))], now())
+    portal(tmp_path / "portal", "20261122", b"next")
+    pull(north, from_server(served, north))
+    south = site(tmp_path / "south", name="south")
+    first = source("north", FolderPlace(north.folder / "store"), south, b"site")
+    with pytest.raises(UsageError, match=f"north has no {NAME}:{SERIAL}"):
+        pull(south, first, ref=f"{NAME}:{SERIAL}")
+
+
+def test_one_pull_of_a_series_at_a_time(served: Server, north: Site) -> None:
+    with (
+        pulling.alone(north, NAME),
+        pytest.raises(InfrastructureError, match=f"another pull of {NAME} is at work"),
+    ):
+        pull(north, from_server(served, north))
+    assert nothing(north)
 
 
 def test_a_plain_folder(tmp_path: Path, served: Server) -> None:

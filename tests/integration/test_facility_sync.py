@@ -94,6 +94,8 @@ def test_one_image_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
     assert len(failures(result)) == 1
     assert failures(result)[0].startswith(f"{NAME}-{NEW}: ")
     assert result.failed
+    left = [str(each.step) for each in result.steps if each.outcome == "left"]
+    assert left == [f"{NAME}-{OLD}"]
     # What could not be replaced stays.
     assert look(north) == {OLD: "public"}
     for name in ("debian-12", "debian-14"):
@@ -197,6 +199,19 @@ def test_a_target_that_fails_keeps_everything(tmp_path: Path, pool: Pool) -> Non
         f"withdraw {OLD} (pool)",
         f"remove {OLD}",
     ]
+
+
+def test_what_cannot_come_makes_nothing_leave(tmp_path: Path, pool: Pool) -> None:
+    north = site(tmp_path / "north", to=("pool",))
+    portal(tmp_path, MID, b"mid")
+    synced(north, remote(tmp_path, north))
+    pool.there[NAME, OLD] = b"old"
+    portal(tmp_path, NEW, b"new")
+    (tmp_path / f"store/{NAME}/{NEW}/{NAME}-{NEW}.qcow2").write_bytes(b"bad")
+    result = synced(north, remote(tmp_path, north))
+    assert len(failures(result)) == 1
+    assert set(pool.there) == {(NAME, OLD), (NAME, MID)}
+    assert pool.current == {NAME: MID}
 
 
 def test_a_target_that_cannot_be_asked(

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from builder import paths
-from builder.errors import ForgeError, InfrastructureError
+from builder.errors import InfrastructureError
 from builder.facility import deltas, locks
 from builder.facility.deltas import Bases
 from builder.facility.kinds import StoreRemote
@@ -169,19 +169,18 @@ class _Bringing:
         wanted = [
             delta
             for delta in self.build.deltas
-            if delta.format in formats
-            and sums.get(delta.name) == delta.sha256
-            and self._hands_on(delta, bases)
+            if sums.get(delta.name) == delta.sha256 and self._hands_on(delta, bases, formats)
         ]
         for delta in wanted:
             self._fetch(delta)
             self.line.keep(self._path(delta.name), self.folder / delta.name)
         return tuple(delta.name for delta in wanted)
 
-    def _hands_on(self, delta: Delta, bases: Bases) -> bool:
+    def _hands_on(self, delta: Delta, bases: Bases, formats: set[str]) -> bool:
         if self.store.hands_on is not None:
             return self.store.hands_on(self.entry.name, delta)
-        return bases(delta.base, delta.format) is not None
+        # A delta starts from the disk, whatever it is packed as here.
+        return any(bases(delta.base, form) is not None for form in {delta.format, *formats})
 
     def _image(self, image: Image, bases: Bases, on_bytes: OnBytes) -> str:
         target = self.folder / image.name
@@ -192,13 +191,9 @@ class _Bringing:
                     self.line.transferred += fetched
                     on_bytes(image.size)
                     return "rebuilt"
-            # Whatever is wrong with a delta, the whole image is right.
-            with contextlib.suppress(ForgeError):
-                made = deltas.update(
-                    self.line, self.entry, self.build, image, bases, target, on_bytes
-                )
-                if made is not None and fetching.is_file(target, image):
-                    return f"{made.steps} delta{'s' if made.steps > 1 else ''}"
+            made = deltas.update(self.line, self.entry, self.build, image, bases, target, on_bytes)
+            if made is not None and fetching.is_file(target, image):
+                return f"{made.steps} delta{'s' if made.steps > 1 else ''}"
         self._fetch(image, on_bytes)
         return "whole"
 
@@ -243,7 +238,11 @@ class _Bringing:
     def _only(self, names: set[str]) -> None:
         """Remove what an earlier try left that is not of this build as it is wanted now."""
         for path in self.folder.iterdir():
-            if path.name not in names:
+            if path.name in names:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
                 path.unlink()
 
 
