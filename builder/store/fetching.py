@@ -55,12 +55,6 @@ def fetch(
         partial.replace(target)
 
 
-def partial_of(target: Path) -> Path:
-    """Where a file is until it is whole."""
-    name = hashlib.sha256(target.name.encode()).hexdigest()[:32]
-    return target.with_name(f".{name}.partial")
-
-
 def is_file(path: Path, wanted: Digest) -> bool:
     """Whether a file of this machine is the one that is wanted, by all of its bytes."""
     return path.is_file() and path.stat().st_size == wanted.size and _is(path, wanted)
@@ -156,7 +150,8 @@ def _is(target: Path, wanted: Digest) -> bool:
 @contextmanager
 def _partial(target: Path) -> Iterator[tuple[Path, IO[bytes]]]:
     """The partial file of a target, which only one process writes at a time."""
-    partial = partial_of(target)
+    name = hashlib.sha256(target.name.encode()).hexdigest()[:32]
+    partial = target.with_name(f".{name}.partial")
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(partial, flags, 0o644), "r+b") as file:
         try:

@@ -24,6 +24,7 @@ from builder.store import fetching, keys, open, reading
 from builder.store.index import Build, Delta, Digest, Image, SeriesEntry, StoreIndex, folder
 from builder.store.keys import Verifies
 from builder.store.memory import Memory
+from builder.store.paths import partial
 from builder.store.place import OnBytes, Readable
 
 # Bytes of a file beside an image. The index tells no size of it, so a server could tell any.
@@ -226,7 +227,7 @@ class _Bringing:
             on_bytes(wanted.size)
             return
         target.unlink(missing_ok=True)
-        begun = fetching.partial_of(target).exists()
+        begun = target.with_name(partial(target.name)).exists()
         try:
             fetching.fetch(self.line, self._path(wanted.name), wanted, target, on_bytes)
         except fetching.WrongContent:
