@@ -16,11 +16,15 @@ BOOT_PACKAGES := dosfstools libvirt-clients libvirt-daemon libvirt-daemon-system
 # What booting images of other architectures needs beyond that.
 ARCH_PACKAGES := qemu-efi-aarch64 qemu-system-arm qemu-system-misc qemu-system-ppc u-boot-qemu
 # What tests need beyond that.
-TEST_PACKAGES := apt-utils chromium-headless-shell e2fsprogs lxc openssh-server openssl shellcheck
+TEST_PACKAGES := apt-utils chromium-headless-shell e2fsprogs lxc nginx-light openssh-server openssl \
+	shellcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-boot setup-arch setup-pipeline setup-test test test-all test-fast lint bench plan nightly publish list \
-	doctor clean distclean
+# A word behind an image's name, and not an image: make debian-13 upload
+UPLOAD := $(filter upload,$(MAKECMDGOALS))
+
+.PHONY: help setup setup-boot setup-arch setup-pipeline setup-test test test-all test-fast lint bench plan nightly publish upload \
+	list doctor clean distclean
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
 
@@ -89,6 +93,9 @@ publish: setup ## publish the newest builds of out/, with STORE=FOLDER|URL
 	$(if $(STORE),,$(error say where to, such as: make publish STORE=/srv/images))
 	@$(FORGE) publish --to '$(STORE)' $(ARGS)
 
+upload: ## behind an image: also take it into this site's store: make debian-13 upload
+	$(if $(filter-out upload,$(MAKECMDGOALS)),@:,$(error say which image, such as: make debian-13 upload))
+
 list: setup ## the images, and what is built of them
 	@$(FORGE) list $(ARGS)
 
@@ -107,4 +114,4 @@ boot-%: setup-boot
 # Every other target is an image name; fai-forge says so if it is not.
 .DEFAULT:
 	@$(MAKE) --no-print-directory setup
-	$(FORGE) build $@ $(ARGS)
+	$(FORGE) build $@ $(if $(UPLOAD),--upload) $(ARGS)

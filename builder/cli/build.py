@@ -6,19 +6,23 @@ from __future__ import annotations
 import argparse
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from builder import classes, names, paths, pipeline
-from builder.cli import common
+from builder.builds import Built
+from builder.cli import common, facilities, facility_add
 from builder.cli.progress import progress
 from builder.disk import formats
 from builder.errors import UsageError
+from builder.facility import uploading
 from builder.install import sandbox
 from builder.install.supplies import Archive
 from builder.manifest import document
 from builder.manifest.decision import Decision, Decisions
+from builder.sites.model import OverlayEntry
 
 DESCRIPTION = """\
 Build an image and put it, its manifest and its logs into OUT/NAME/SERIAL/.
@@ -26,11 +30,15 @@ Build an image and put it, its manifest and its logs into OUT/NAME/SERIAL/.
 No root is needed: the build starts itself again inside namespaces of its own, and leaves nothing
 behind, however it ends. The same name, serial, SOURCE_DATE_EPOCH and archive give the same bytes.
 
+With --upload the build is then taken into the store of this machine's facility, in the channel
+custom, and brought to the targets of custom.to; the overlays of facility.yaml count as well.
+
 examples:
   fai-forge build debian-13
   fai-forge build debian-13 --format qcow2 --format vmdk
   fai-forge build debian-13-ours --overlay ../our-classes
   SOURCE_DATE_EPOCH=1763640000 fai-forge build debian-13 --serial 20261120
+  fai-forge build debian-13-hypervisor --upload
 """
 # The year 2106: what FAT and gzip can hold ends about there. Milliseconds are beyond.
 LAST_EPOCH = (1 << 32) - 1
@@ -52,6 +60,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="what `fai-forge plan --json` printed: why this image is built, for its manifest",
     )
+    parser.add_argument(
+        "--upload",
+        action="store_true",
+        help="take the build into the facility's store, and to its targets",
+    )
+    facilities.add_facility(parser)
     common.add_build(parser)
     common.add_overlays(parser)
     common.add_json(parser)
@@ -59,6 +73,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _call(arguments: argparse.Namespace) -> int:
     request = _request(arguments)
+    if arguments.facility and not arguments.upload:
+        raise UsageError("--facility says where to upload to", hint="add --upload, or leave it out")
     if not sandbox.inside():
         # Wrong usage is said before anything is set up.
         known = pipeline.catalogue(request.project, request.overlays)
@@ -66,6 +82,8 @@ def _call(arguments: argparse.Namespace) -> int:
         sandbox.check_visible(each.path for each in request.overlays)
         if arguments.decision is not None:
             sandbox.check_visible([arguments.decision.absolute()])
+        if arguments.upload:
+            return _uploaded(request, arguments)
         return sandbox.reenter(arguments.words, arch=request.name.arch)
     shown = progress(quiet=False)
     try:
@@ -93,6 +111,31 @@ def _call(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _uploaded(request: pipeline.Request, arguments: argparse.Namespace) -> int:
+    """Build, and take the build in: the store's key and the targets are outside of the sandbox."""
+    site, name = facilities.site(arguments), str(request.name)
+    uploading.refuse(site, name)
+    now = datetime.now(UTC).replace(microsecond=0)
+    serial = request.serial or uploading.next_serial(site, request.out, name, now)
+    words = arguments.words if request.serial else [*arguments.words, "--serial", serial]
+    code = sandbox.reenter(words, arch=request.name.arch, quiet=arguments.json)
+    if code != 0:
+        return code
+    built = Built(name, serial, request.out / name / serial)
+    shown = progress(quiet=False)
+    try:
+        done = uploading.upload(site, built, request.project, now, shown)
+        delivered = facility_add.taken(site, name, done, shown)
+    finally:
+        shown.finish()
+    if arguments.json:
+        build = {"folder": built.folder, "manifest": built.manifest}
+        common.print_json({**build, **facility_add.answer(site, name, done, delivered)})
+    else:
+        print("\n".join(facility_add.lines(site, name, done, delivered)))
+    return facility_add.code(delivered)
+
+
 def _request(arguments: argparse.Namespace) -> pipeline.Request:
     name = names.parse(arguments.name)
     serial = arguments.serial
@@ -115,9 +158,17 @@ def _request(arguments: argparse.Namespace) -> pipeline.Request:
         serial=serial,
         epoch=_epoch(),
         workspace=arguments.workspace,
-        overlays=common.overlays(arguments),
+        overlays=common.overlays(arguments, _site_overlays(arguments)),
         decision=_decision(arguments.decision, str(name.series)),
     )
+
+
+def _site_overlays(arguments: argparse.Namespace) -> list[tuple[OverlayEntry, Path]]:
+    """The overlays of the facility that the build is for."""
+    if not arguments.upload:
+        return []
+    site = facilities.site(arguments)
+    return [(entry, site.folder) for entry in site.facility.overlays]
 
 
 def _decision(path: Path | None, name: str) -> Decision | None:

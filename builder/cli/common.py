@@ -17,6 +17,7 @@ from builder import paths, pipeline
 from builder.builds import Builds
 from builder.classes import Catalogue
 from builder.planning.prospect import Ground
+from builder.sites.model import OverlayEntry
 from builder.sites.outside import Outside, gather
 
 DEFAULT_OUT = Path("out")
@@ -92,9 +93,11 @@ def add_overlays(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def overlays(arguments: argparse.Namespace) -> tuple[Outside, ...]:
-    """The overlays that were asked for; those from git are fetched where they are new."""
-    return gather(arguments.overlay, arguments.site, paths.cache().overlays)
+def overlays(
+    arguments: argparse.Namespace, more: Sequence[tuple[OverlayEntry, Path]] = ()
+) -> tuple[Outside, ...]:
+    """The overlays that were asked for, and `more`; those from git are fetched if they are new."""
+    return gather(arguments.overlay, arguments.site, paths.cache().overlays, more)
 
 
 def catalogue(arguments: argparse.Namespace) -> Catalogue:

@@ -36,17 +36,22 @@ class Outside:
         return f"{self.origin}#{self.pin}" if self.pin else self.origin
 
 
-def gather(given: Sequence[str], site: Path | None, kept: Path) -> tuple[Outside, ...]:
+def gather(
+    given: Sequence[str],
+    site: Path | None,
+    kept: Path,
+    more: Sequence[tuple[OverlayEntry, Path]] = (),
+) -> tuple[Outside, ...]:
     """The overlays of a site, then those that are given; git's are fetched into `kept`.
 
-    `given` holds folders and `URL#COMMIT`s; `site` is the `--site` option. One that is named twice
-    counts once. Raises UsageError for what is wrong, InfrastructureError for what cannot be
-    fetched.
+    `given` holds folders and `URL#COMMIT`s; `site` is the `--site` option; `more` are a facility's,
+    each with the folder that it is relative to. One that is named twice counts once. Raises
+    UsageError for what is wrong, InfrastructureError for what cannot be fetched.
     """
     entries: list[tuple[OverlayEntry, Path]] = []
     if (file := find(site)) is not None:
         entries += [(entry, file.absolute().parent) for entry in read(file).overlays]
-    entries += [(_entry(text), Path.cwd()) for text in given]
+    entries += [*more, *((_entry(text), Path.cwd()) for text in given)]
 
     found: dict[Path, Outside] = {}
     for entry, here in entries:
