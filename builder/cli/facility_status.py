@@ -10,6 +10,7 @@ from typing import Any
 
 from builder.cli import common, facilities
 from builder.cli.plan import age
+from builder.facility.record import SyncRecord
 from builder.facility.status import Row, Status, status
 
 DESCRIPTION = """\
@@ -55,8 +56,10 @@ def lines(found: Status, now: datetime) -> Iterator[str]:
     if found.last is None:
         yield "last sync: never"
     else:
-        error = f"; {found.last.error}" if found.last.error else ", all went well"
-        yield f"last sync: {age(now - found.last.ended)} ago{error}"
+        yield f"last sync: {age(now - found.last.ended)} ago; {_went(found.last)}"
+        for each in (*found.last.remotes, *found.last.series):
+            if each.error:
+                yield f"    {each.name}: {each.error}"
     for name, said in found.unreachable.items():
         yield f"remote {name} gives no answer: {said}"
 
@@ -83,6 +86,10 @@ def _state(row: Row) -> str:
     return "behind" if row.behind else "current"
 
 
+def _went(last: SyncRecord) -> str:
+    return "all went well" if last.ok else last.error or "not all of it was done"
+
+
 def _answer(facility: str, found: Status) -> dict[str, Any]:
     last = found.last
     return {
@@ -101,7 +108,7 @@ def _answer(facility: str, found: Status) -> dict[str, Any]:
             }
             for row in found.rows
         ],
-        "lastSync": {"ended": last.ended.isoformat(), "error": last.error} if last else None,
+        "lastSync": last.model_dump(mode="json", by_alias=True) if last else None,
         "unreachable": dict(found.unreachable),
     }
 
