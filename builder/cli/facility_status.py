@@ -57,9 +57,8 @@ def lines(found: Status, now: datetime) -> Iterator[str]:
         yield "last sync: never"
     else:
         yield f"last sync: {age(now - found.last.ended)} ago; {_went(found.last)}"
-        for each in (*found.last.remotes, *found.last.series):
-            if each.error:
-                yield f"    {each.name}: {each.error}"
+        yield from (f"    {each.name}: {each.error}" for each in found.last.remotes if each.error)
+        yield from (f"    {each.name}: {each.error}" for each in found.last.series if each.error)
     for name, said in found.unreachable.items():
         yield f"remote {name} gives no answer: {said}"
 
