@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from builder.errors import InfrastructureError
 from builder.facility import checking, initial, sitekey
 from builder.facility.targets.target import Finding
+from builder.progress import NoProgress
 from tests.unit.facilityworld import FakeTarget, World, offer, world
 from tests.unit.stores import NOW, build
 
@@ -110,8 +112,6 @@ def test_too_little_room_is_found(here: World, monkeypatch: pytest.MonkeyPatch) 
 
 def test_what_is_here_needs_no_room(here: World, tmp_path: Path) -> None:
     built = build(tmp_path / "out", "20261120")
-    from builder.progress import NoProgress
-
     here.site.store.admit(built.folder, "release", NOW, NoProgress())
     found = checking.check(here.site, NOW, here.doors)
     assert next(each for each in found if each.subject == "space").sentence.endswith(
@@ -199,5 +199,5 @@ def test_a_store_that_cannot_be_written_to_is_found(
     def fail(**_given: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(checking.tempfile, "TemporaryFile", fail)
+    monkeypatch.setattr(tempfile, "TemporaryFile", fail)
     assert {"store", "incoming", "state"} <= set(wrong(here))

@@ -16,7 +16,7 @@ from builder.facility.expiring import expire
 from builder.facility.locks import alone
 from builder.facility.targets.target import Held
 from builder.progress import NoProgress
-from tests.unit.facilityworld import World, world
+from tests.unit.facilityworld import FakeTarget, World, world
 from tests.unit.stores import NOW, build
 
 SERIALS = ("20261101", "20261102", "20261103")
@@ -88,8 +88,6 @@ def test_expiry_waits_for_no_sync(here: World) -> None:
 
 
 def test_a_build_is_brought_to_targets_one_failure_apart(here: World) -> None:
-    from tests.unit.facilityworld import FakeTarget
-
     here.targets = {"pool": FakeTarget(), "bad": FakeTarget(broken=True)}
     targets = {**here.site.facility.targets, "bad": here.site.facility.targets["pool"]}
     here.site = type(here.site)(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.builds import Built
 from builder.cli import facility_status
 from builder.errors import InfrastructureError
 from builder.facility import record, status
@@ -58,8 +59,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 def published(tmp_path: Path) -> Build:
     folder = built(tmp_path / "theirs", NEW)
     (tmp_path / "portal").mkdir()
-    from builder.builds import Built
-
     return put(publisher(tmp_path / "portal"), Built("debian-13", NEW, folder)).build
 
 
@@ -177,7 +176,5 @@ def test_a_document_of_another_digest_is_read_anew(tmp_path: Path) -> None:
 
 
 def published_in(tmp_path: Path) -> Build:
-    from builder.builds import Built
-
     folder = built(tmp_path / "theirs", NEW)
     return put(publisher(tmp_path), Built("debian-13", NEW, folder)).build
