@@ -104,8 +104,8 @@ def test_too_little_room_is_found(here: World, monkeypatch: pytest.MonkeyPatch) 
     here.remotes["portal"].given = [
         offer("debian-13", f"2026112{day}", size=10**9) for day in range(4)
     ]
-    # Two builds are kept, and one more copy is made on the way.
-    for free, good in ((3 * 10**9, False), (3 * 10**9 + 1, True)):
+    # Of each series the newest is taken, and one more copy is made on the way.
+    for free, good in ((2 * 10**9, False), (2 * 10**9 + 1, True)):
         monkeypatch.setattr(shutil, "disk_usage", lambda _path, free=free: Usage(0, 0, free))
         assert ("space" not in wrong(here)) is good
 
