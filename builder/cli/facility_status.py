@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from builder.cli import common, facilities
@@ -56,7 +56,7 @@ def lines(found: Status, now: datetime) -> Iterator[str]:
     if found.last is None:
         yield "last sync: never"
     else:
-        yield f"last sync: {age(now - found.last.ended)} ago; {_went(found.last)}"
+        yield f"last sync: {_ago(now - found.last.ended)}; {_went(found.last)}"
         yield from (f"    {each.name}: {each.error}" for each in found.last.remotes if each.error)
         yield from (f"    {each.name}: {each.error}" for each in found.last.series if each.error)
     for name, said in found.unreachable.items():
@@ -83,6 +83,11 @@ def _state(row: Row) -> str:
     if not row.newest:
         return "only here"
     return "behind" if row.behind else "current"
+
+
+def _ago(span: timedelta) -> str:
+    minutes = int(span.total_seconds() // 60)
+    return f"{minutes} min ago" if minutes < 120 else f"{age(span)} ago"
 
 
 def _went(last: SyncRecord) -> str:

@@ -250,8 +250,8 @@ def _space(
     chosen = wanted(site, offers)
     sizes_of = {(each.name, each.serial): _size(site, each) for each in chosen}
     # Sync takes the newest of each series only; the others are those of the days to come.
-    latest = {name: serial for name, serial in sizes_of}
-    missing = [sizes_of[key] for key in latest.items() if key not in here]
+    latest = {key[0]: key for key in sizes_of}
+    missing = [sizes_of[key] for key in latest.values() if key not in here]
     # What is brought lies beside the store for a moment.
     need = sum(missing) + max(missing, default=0)
     root = _existing(site.store.place.root)

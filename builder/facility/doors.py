@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from importlib import import_module
+from typing import Final, cast
 
 from builder.facility.kinds import RemoteEntry, TargetEntry
 from builder.facility.offers import Remote
@@ -20,15 +21,13 @@ OpenTarget = Callable[[str, TargetEntry, Site], Target]
 
 
 def _remote(name: str, entry: RemoteEntry, site: Site) -> Remote:
-    from builder.facility.remotes.open import open_remote
-
-    return open_remote(name, entry, site)
+    module = import_module("builder.facility.remotes.open")
+    return cast(Remote, module.open_remote(name, entry, site))
 
 
 def _target(name: str, entry: TargetEntry, site: Site) -> Target:
-    from builder.facility.targets.open import open_target
-
-    return open_target(name, entry, site)
+    module = import_module("builder.facility.targets.open")
+    return cast(Target, module.open_target(name, entry, site))
 
 
 @dataclass(frozen=True)
