@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -218,6 +219,9 @@ def _run(arguments: argparse.Namespace) -> int:
         delay=jobs.seconds(arguments.delay) if arguments.delay else 0,
         quiet=arguments.quiet,
     )
+    if done.exit_code and arguments.quiet:
+        # cron sends that to the user.
+        print(f"fai-forge: {job.name} failed: {done.error}\n    {done.log}", file=sys.stderr)
     return done.exit_code or 0
 
 

@@ -7,19 +7,17 @@ Nothing that stays is changed. What cannot be looked at is a finding as well, an
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from builder import names
 from builder.errors import ForgeError, InfrastructureError
-from builder.facility import sitekey, sizes
+from builder.facility import room, sitekey, sizes
 from builder.facility.amounts import in_words
-from builder.facility.config import CUSTOM, Wanted
+from builder.facility.config import Wanted
 from builder.facility.doors import DOORS, Doors
 from builder.facility.kinds import Token
 from builder.facility.offers import Offer
@@ -29,6 +27,8 @@ from builder.store.index import StoreIndex
 
 # How long before a key or an index ends somebody should hear of it.
 SOON: Final = timedelta(days=7)
+# What the units of scheduled jobs read.
+SECRETS: Final = "facility.env"
 OTHERS_MAY: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -42,9 +42,10 @@ def check(site: Site, now: datetime, doors: Doors = DOORS) -> tuple[Finding, ...
         *_folders(site),
         *_overlays(site),
         *_tokens(site),
+        *_secrets(site),
         *remotes,
         *_wanted(site, offers),
-        *_space(site, index, offers),
+        *room.space(site, index, offers),
         *_targets(site, doors),
     )
 
@@ -102,7 +103,7 @@ def _folders(site: Site) -> Iterator[Finding]:
     for what, folder in folders.items():
 
         def try_to_write(folder: Path = folder) -> None:
-            there = _existing(folder)
+            there = room.existing(folder)
             try:
                 with tempfile.TemporaryFile(dir=there) as file:
                     file.write(b"a trial")
@@ -136,6 +137,16 @@ def _tokens(site: Site) -> Iterator[Finding]:
             where = token.file or f"${token.env}"
             sentence = wrong or f"{where} is there, and nobody else may read it"
             yield Finding(not wrong, f"token of {name}", sentence, hint)
+
+
+def _secrets(site: Site) -> Iterator[Finding]:
+    """The variables that scheduled jobs get, where a site has such a file."""
+    path = site.folder / SECRETS
+    if path.exists():
+        mode = path.stat().st_mode
+        good = not mode & OTHERS_MAY
+        others = "nobody else may read it" if good else f"others may read it ({mode & 0o777:04o})"
+        yield Finding(good, SECRETS, others, "" if good else f"chmod 600 {path}")
 
 
 def _wrong_token(token: Token, site: Site) -> tuple[str, str]:
@@ -194,7 +205,9 @@ def _matched(
     asked: Sequence[str],
     offers: Mapping[str, Sequence[Offer]],
 ) -> Finding:
-    matching = [each for each in wanted(site, offers) if site.facility.wanted(each.name) is row]
+    matching = [
+        each for each in room.wanted(site, offers) if site.facility.wanted(each.name) is row
+    ]
     series = sorted({each.name for each in matching})
     if not series:
         return Finding(
@@ -214,76 +227,6 @@ def _matched(
     return Finding(True, subject, f"{len(series)} series: {', '.join(series)}")
 
 
-def wanted(site: Site, offers: Mapping[str, Sequence[Offer]]) -> tuple[Offer, ...]:
-    """The offers that the site's rows ask for: the newest of each series, as many as are kept."""
-    found: dict[str, dict[str, Offer]] = {}
-    for remote in offers:
-        for offer in offers[remote]:
-            row = site.facility.wanted(offer.name)
-            if row and remote in (row.remotes or offers) and offer.channel in row.channels:
-                found.setdefault(offer.name, {}).setdefault(offer.serial, offer)
-    return tuple(
-        each
-        for name, builds in sorted(found.items())
-        for each in _newest(builds.values(), _keep(site, name))
-    )
-
-
-def _keep(site: Site, name: str) -> int:
-    row = site.facility.wanted(name)
-    return row.keep if row else 0
-
-
-def _newest(offers: Iterable[Offer], count: int) -> list[Offer]:
-    return sorted(offers, key=lambda each: names.serial_key(each.serial))[-count:]
-
-
-def _space(
-    site: Site, index: StoreIndex | None, offers: Mapping[str, Sequence[Offer]]
-) -> Iterator[Finding]:
-    """Whether what is wanted fits on the disk, and into the quota."""
-    here = {
-        (entry.name, build.serial)
-        for entry in (index.series if index else ())
-        for build in entry.builds
-    }
-    chosen = wanted(site, offers)
-    sizes_of = {(each.name, each.serial): _size(site, each) for each in chosen}
-    # Sync takes the newest of each series only; the others are those of the days to come.
-    latest = {key[0]: key for key in sizes_of}
-    missing = [sizes_of[key] for key in latest.values() if key not in here]
-    # What is brought lies beside the store for a moment.
-    need = sum(missing) + max(missing, default=0)
-    root = _existing(site.store.place.root)
-    free = shutil.disk_usage(root).free
-    yield Finding(
-        free > need,
-        "space",
-        f"{in_words(free)} are free, and {in_words(need)} are needed to sync",
-        "" if free > need else f"make room on the disk of {root}, or keep fewer builds",
-    )
-    quota = site.facility.store.quota
-    if quota is not None:
-        own = sizes.of_all(
-            build
-            for entry in (index.series if index else ())
-            for build in entry.builds
-            if build.channel == CUSTOM
-        )
-        total = sum(sizes_of.values()) + own
-        yield Finding(
-            total <= quota,
-            "quota",
-            f"{in_words(total)} of {in_words(quota)} are taken by what is wanted",
-            "" if total <= quota else "raise store.quota, or keep fewer builds or formats",
-        )
-
-
-def _size(site: Site, offer: Offer) -> int:
-    row = site.facility.wanted(offer.name)
-    return sum(image.size or 0 for image in offer.of(row.formats if row else ()))
-
-
 def _targets(site: Site, doors: Doors) -> Iterator[Finding]:
     for name, entry in site.facility.targets.items():
         try:
@@ -294,10 +237,3 @@ def _targets(site: Site, doors: Doors) -> Iterator[Finding]:
         for each in found:
             subject = each.subject if each.subject.startswith(name) else f"{name} {each.subject}"
             yield Finding(each.ok, f"target {subject}", each.sentence, each.hint)
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
-    while not folder.exists():
-        folder = folder.parent
-    return folder

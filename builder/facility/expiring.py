@@ -79,7 +79,7 @@ def _forget(asked: _Asked, plan: Plan) -> list[str]:
     gone = {(name, build.serial) for name, build in plan.removed}
     said = []
     for target, held in asked.held:
-        if (held.name, held.serial) in gone and not (held.current or held.in_use):
+        if (held.name, held.serial) in gone:
             try:
                 target.remove(held)
             except ForgeError as error:

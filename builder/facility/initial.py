@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from builder import documents, templates
-from builder.errors import UsageError
+from builder.errors import InfrastructureError, UsageError
 from builder.facility import config, sitekey
 from builder.facility.config import Facility
 from builder.facility.site import Site
@@ -76,6 +76,8 @@ def make(wishes: Wishes, now: datetime) -> Made:
             "a remote and its keyring belong together",
             hint="give both --remote and --keyring: without its key a store is not believed",
         )
+    if not file.parent.is_dir():
+        raise UsageError(f"there is no folder {file.parent}", hint="make it, or mend the spelling")
     if wishes.keyring is not None:
         keys.read_keyring(wishes.keyring)
     # All that can be wrong is said before there is a key.
@@ -90,11 +92,17 @@ def make(wishes: Wishes, now: datetime) -> Made:
     content = text(wishes, key)
     site = Site(_parsed(content, file), file.parent)
     sitekey.try_to_sign(key)
-    root.parent.mkdir(parents=True, exist_ok=True)
-    open_store(site, now)
-    public.write_bytes(keys.Signer(key).keyring().content)
-    # Last: a facility whose file is there is whole.
-    file.write_text(content, encoding="utf-8")
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        open_store(site, now)
+        public.write_bytes(keys.Signer(key).keyring().content)
+        # Last: a facility whose file is there is whole.
+        file.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise InfrastructureError(
+            f"{error.filename}: {error.strerror}",
+            hint="make it writable; then call this again with --key " + key,
+        ) from error
     return Made(site, file, public, not wishes.key)
 
 

@@ -111,6 +111,12 @@ def test_too_little_room_is_found(here: World, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_what_is_here_needs_no_room(here: World, tmp_path: Path) -> None:
+    here.remotes["portal"].given = [offer("debian-13", "20261120", size=10**9)]
+    assert "2.0 GB are needed" in next(
+        each.sentence
+        for each in checking.check(here.site, NOW, here.doors)
+        if each.subject == "space"
+    )
     built = build(tmp_path / "out", "20261120")
     here.site.store.admit(built.folder, "release", NOW, NoProgress())
     found = checking.check(here.site, NOW, here.doors)
@@ -176,6 +182,15 @@ def test_a_token_that_is_not_set_is_found(tmp_path: Path, monkeypatch: pytest.Mo
     assert "$OUR_TOKEN is not set" in wrong(found)["token of portal"].sentence
     monkeypatch.setenv("OUR_TOKEN", "secret")
     assert wrong(found) == {}
+
+
+@pytest.mark.parametrize(("mode", "good"), [(0o600, True), (0o644, False)])
+def test_secrets_of_jobs_that_others_can_read_are_found(
+    here: World, tmp_path: Path, mode: int, good: bool
+) -> None:
+    (tmp_path / checking.SECRETS).write_text("OUR_TOKEN=secret")
+    (tmp_path / checking.SECRETS).chmod(mode)
+    assert (checking.SECRETS not in wrong(here)) is good
 
 
 def test_an_overlay_without_classes_is_found(

@@ -106,13 +106,15 @@ def test_nothing_is_overwritten_and_no_key_is_made(
         ({"keyring": Path("x")}, "belong together"),
         ({"remote": "https://a.example.org", "keyring": Path("/none")}, "/none"),
         ({"key": "abc"}, "store.key"),
+        ({"file": Path("/none/facility.yaml")}, "no folder /none"),
     ],
 )
 def test_wishes_that_are_wrong_are_said_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: dict[str, object], said: str
 ) -> None:
     monkeypatch.setattr(sitekey, "make", lambda _user_id: KEY)
-    wishes = Wishes(tmp_path / "facility.yaml", "north", **more)  # type: ignore[arg-type]
+    known = {"file": tmp_path / "facility.yaml", "name": "north", **more}
+    wishes = Wishes(**known)  # type: ignore[arg-type]
     with pytest.raises(UsageError) as caught:
         initial.make(wishes, NOW)
     assert said in caught.value.message

@@ -154,3 +154,4 @@ def test_removed_builds_take_nothing_and_are_no_newest() -> None:
     found = plan(store, facility("1GB"), Uses(), NOW)
     assert gone(found) == ["a 9"]
     assert (found.before, found.after, found.over) == (2 * GB, GB, 0)
+    assert len(found.steps) == 2
