@@ -22,7 +22,7 @@ def wanted(site: Site, offers: Mapping[str, Sequence[Offer]]) -> tuple[Offer, ..
     found: dict[str, dict[str, Offer]] = {}
     for remote in offers:
         for offer in offers[remote]:
-            row = site.facility.wanted(offer.name)
+            row = site.facility.wanted(offer.name) if found_by_name(offer) else None
             if row and remote in (row.remotes or offers) and offer.channel in row.channels:
                 found.setdefault(offer.name, {}).setdefault(offer.serial, offer)
     return tuple(
@@ -30,6 +30,11 @@ def wanted(site: Site, offers: Mapping[str, Sequence[Offer]]) -> tuple[Offer, ..
         for name, builds in sorted(found.items())
         for each in _newest(builds.values(), _keep(site, name))
     )
+
+
+def found_by_name(offer: Offer) -> bool:
+    """Whether an offer is one for who asks for its series: a store's hidden builds are not."""
+    return offer.build is None or offer.build.state == "public"
 
 
 def _keep(site: Site, name: str) -> int:
@@ -49,6 +54,7 @@ def space(
         (entry.name, build.serial)
         for entry in (index.series if index else ())
         for build in entry.builds
+        if build.state != "removed"
     }
     chosen = wanted(site, offers)
     sizes_of = {(each.name, each.serial): _size(site, each) for each in chosen}

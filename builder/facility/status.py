@@ -11,7 +11,7 @@ from pathlib import Path
 
 from builder import names, paths
 from builder.errors import ForgeError
-from builder.facility import record
+from builder.facility import record, room
 from builder.facility.config import CUSTOM
 from builder.facility.doors import DOORS, Doors
 from builder.facility.kinds import StoreRemote
@@ -99,7 +99,7 @@ def _newest(site: Site, offers: Mapping[str, Iterable[Offer]]) -> dict[str, Offe
     for name, each in offers.items():
         for offer in each:
             row = site.facility.wanted(offer.name)
-            if row is None or offer.channel not in row.channels:
+            if row is None or not room.found_by_name(offer) or offer.channel not in row.channels:
                 continue
             if row.remotes and name not in row.remotes:
                 continue

@@ -97,6 +97,14 @@ def test_other_channels_do_not_count(here: World) -> None:
     assert rows(here)["debian-13"].newest == ""
 
 
+def test_builds_that_their_store_hides_do_not_count(here: World) -> None:
+    first, _ = here.remotes["portal"].given  # type: ignore[misc]
+    assert first.build
+    hidden = first.build.model_copy(update={"state": "hidden"})
+    here.remotes["portal"].given = [offer("debian-13", NEW, build=hidden)]
+    assert rows(here)["debian-13"].newest == ""
+
+
 def test_a_manifest_that_cannot_be_read_is_told_of(here: World, tmp_path: Path) -> None:
     (manifest,) = (tmp_path / "portal").glob("store/debian-13/*/*.manifest.json")
     manifest.write_text(manifest.read_text().replace("debian-13", "debian-12"))
