@@ -17,8 +17,9 @@ Remove builds from the site's store, and from its targets: custom images by cust
 custom.expire_after; and where the store is larger than store.quota, the oldest builds of all, until
 it fits. What sync took in is otherwise sync's own matter.
 
-These always stay: a build with a tag, the newest of each series, and what is in use at a target. A
-target that gives no answer keeps all that may be in use there. A removed build keeps its manifest.
+These always stay: a build with a tag, the newest of each series in each channel, and what is in use
+at a target. A target that gives no answer keeps all that may be in use there. A removed build keeps
+its manifest.
 
 examples:
   fai-forge facility expire --dry-run

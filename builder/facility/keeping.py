@@ -2,8 +2,8 @@
 """Which builds of a site's store go: custom ones that are old, and the oldest if it is too full.
 
 Nothing here changes a store. Above all rules stands what nothing may remove: a build with a tag,
-since somebody may have pinned it; the newest of each series; what a target's name points at, or
-machines there were made from.
+since somebody may have pinned it; the newest of each series in each channel; what a target's name
+points at, or machines there were made from.
 """
 
 from __future__ import annotations
@@ -158,7 +158,9 @@ def _stays(
     """Why nothing may remove a build; empty where something may."""
     if build.tags:
         return f"tagged {', '.join(each.tag for each in build.tags)}"
-    public = [each for each in builds if each.state == "public"] or builds
+    # Of each channel: sync would bring it again.
+    same = [each for each in builds if each.channel == build.channel]
+    public = [each for each in same if each.state == "public"] or same
     if build.serial == _sorted(public)[-1].serial:
         return "the newest of its series"
     if used := uses.builds.get((series, build.serial)):

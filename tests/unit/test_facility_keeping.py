@@ -132,6 +132,11 @@ def test_nothing_removes_what_is_pinned_newest_or_in_use() -> None:
     assert [step.reason for step in found.steps[:2]] == ["tagged 202610", "in use at pool"]
 
 
+def test_the_newest_of_each_channel_stays() -> None:
+    store = index(a=[build(9), build(8), build(2, channel="daily"), build(1, channel="daily")])
+    assert gone(plan(store, facility("1MB"), Uses(), NOW)) == ["a 9", "a 2"]
+
+
 def test_a_hidden_build_is_not_the_newest() -> None:
     store = index(a=[build(9), build(1, state="hidden")])
     assert gone(plan(store, facility("1MB"), Uses(), NOW)) == ["a 1"]
