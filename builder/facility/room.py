@@ -18,16 +18,16 @@ from builder.store.index import StoreIndex
 
 
 def wanted(site: Site, offers: Mapping[str, Sequence[Offer]]) -> tuple[Offer, ...]:
-    """The offers that the site's rows ask for: the newest of each series, as many as are kept."""
-    found: dict[str, dict[str, Offer]] = {}
+    """The offers that the site's rows ask for: of each series and channel, as many as are kept."""
+    found: dict[tuple[str, str], dict[str, Offer]] = {}
     for remote in offers:
         for offer in offers[remote]:
             row = site.facility.wanted(offer.name) if found_by_name(offer) else None
             if row and remote in (row.remotes or offers) and offer.channel in row.channels:
-                found.setdefault(offer.name, {}).setdefault(offer.serial, offer)
+                found.setdefault((offer.name, offer.channel), {}).setdefault(offer.serial, offer)
     return tuple(
         each
-        for name, builds in sorted(found.items())
+        for (name, _), builds in sorted(found.items())
         for each in _newest(builds.values(), _keep(site, name))
     )
 
@@ -58,8 +58,8 @@ def space(
     }
     chosen = wanted(site, offers)
     sizes_of = {(each.name, each.serial): _size(site, each) for each in chosen}
-    # Sync takes the newest of each series only; the others are those of the days to come.
-    latest = {key[0]: key for key in sizes_of}
+    # Sync takes the newest of each channel only; the others are those of the days to come.
+    latest = {(each.name, each.channel): (each.name, each.serial) for each in chosen}
     missing = [sizes_of[key] for key in latest.values() if key not in here]
     # What is brought lies beside the store for a moment.
     need = sum(missing) + max(missing, default=0)

@@ -110,6 +110,21 @@ def test_too_little_room_is_found(here: World, monkeypatch: pytest.MonkeyPatch) 
         assert ("space" not in wrong(here)) is good
 
 
+def test_each_channel_needs_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"match": "debian-13", "channels": ["release", "daily"]}
+    found = world(tmp_path, monkeypatch, {"series": [row]})
+    found.remotes["portal"].given = [
+        offer("debian-13", f"2026112{day}", size=10**9, channel=channel)
+        for day, channel in enumerate(("release", "daily"))
+    ]
+    said = next(
+        each.sentence
+        for each in checking.check(found.site, NOW, found.doors)
+        if each.subject == "space"
+    )
+    assert "3.0 GB are needed" in said
+
+
 def test_what_is_here_needs_no_room(here: World, tmp_path: Path) -> None:
     here.remotes["portal"].given = [offer("debian-13", "20261120", size=10**9)]
     assert "2.0 GB are needed" in next(
