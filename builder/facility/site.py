@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -106,14 +107,16 @@ class LocalStore:
         origin: str = "",
         deltas: tuple[Delta, ...] = (),
         title: str = "",
+        more: Sequence[Path] = (),
     ) -> Published:
         """Take a build's folder in; nothing is visible before all of it is there.
 
         Not all formats of its manifest need to be there. A build that was removed here comes back,
-        if it is the very same. What failed or was never tried of it is in the index. Raises as
-        `builder.store.publishing.publish` does.
+        if it is the very same. What failed or was never tried of it is in the index. `more` are
+        files beside it that were made for this store. Raises as `builder.store.publishing.publish`
+        does.
         """
-        parcel = gathering.gather(select([str(built)], Builds(built.parent))[0], some=True)
+        parcel = gathering.gather(select([str(built)], Builds(built.parent))[0], more, some=True)
         return publish(
             self.publisher,
             parcel,
