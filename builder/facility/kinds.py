@@ -180,7 +180,14 @@ RemoteEntry = Annotated[
 ]
 
 
-class FolderTarget(Entry):
+class KeepingTarget(Entry):
+    """What all targets of ours share."""
+
+    keep: Annotated[int, Field(ge=0)] = 2
+    """How many older images of each series stay there; those in use stay in any case."""
+
+
+class FolderTarget(KeepingTarget):
     """A plain folder: NAME-SERIAL files, and a link NAME to the newest."""
 
     kind: Literal["folder"]
@@ -189,7 +196,7 @@ class FolderTarget(Entry):
     """The formats that it takes, the best one first."""
 
 
-class LibvirtTarget(Entry):
+class LibvirtTarget(KeepingTarget):
     """A storage pool of libvirt."""
 
     kind: Literal["libvirt"]
@@ -198,8 +205,8 @@ class LibvirtTarget(Entry):
     pool: Line = "default"
 
 
-class GlanceTarget(Entry):
-    """OpenStack's image service."""
+class GlanceTarget(KeepingTarget):
+    """OpenStack's image service; older images stay there hidden."""
 
     kind: Literal["glance"]
     cloud: Line
@@ -208,11 +215,9 @@ class GlanceTarget(Entry):
     properties: dict[str, str] = {}
     """Properties to add to those that are known of each image."""
     formats: tuple[str, ...] = ("qcow2", "raw")
-    keep: Annotated[int, Field(ge=0)] = 2
-    """How many older images stay there, hidden."""
 
 
-class IncusTarget(Entry):
+class IncusTarget(KeepingTarget):
     """The image store of an Incus server."""
 
     kind: Literal["incus"]
@@ -222,6 +227,17 @@ class IncusTarget(Entry):
     formats: tuple[str, ...] = ("qcow2", "rootfs.tar.xz")
 
 
+class PythonTarget(Entry):
+    """A target that a site wrote itself: docs/targets.md says how."""
+
+    kind: Literal["python"]
+    entry_point: Line
+    """Its name among the entry points `fai_forge.targets` of installed packages."""
+    options: dict[str, str] = {}
+    """What it wants to know; it looks at them itself."""
+
+
 TargetEntry = Annotated[
-    FolderTarget | LibvirtTarget | GlanceTarget | IncusTarget, Field(discriminator="kind")
+    FolderTarget | LibvirtTarget | GlanceTarget | IncusTarget | PythonTarget,
+    Field(discriminator="kind"),
 ]
