@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which files of libvirt's pools something stands on: a domain, or a volume made from another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+from xml.etree import ElementTree as ET
+
+# Disks that nothing was made from.
+REMOVABLE: Final = ("cdrom", "floppy")
+
+
+@dataclass(frozen=True)
+class Users:
+    """The paths that something was made from, and disks of which nobody can tell."""
+
+    paths: frozenset[str] = frozenset()
+    unknown: tuple[str, ...] = ()
+
+    def uses(self, path: str) -> bool:
+        """Whether a volume must stay; also where that cannot be told."""
+        return path in self.paths or bool(self.unknown)
+
+
+def users(connection: Any, real: Callable[[str], str]) -> Users:
+    """What the domains and active pools of a connection use; `real` makes paths comparable."""
+    # VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE
+    active = connection.listAllStoragePools(2)
+    volumes = [volume for pool in active for volume in pool.listAllVolumes(0)]
+    backing = {volume.path(): based_on(volume.XMLDesc(0)) for volume in volumes}
+    found: list[tuple[str, bool]] = []
+    for domain in connection.listAllDomains(0):
+        # As it runs, and as it starts next time (VIR_DOMAIN_XML_INACTIVE).
+        texts = [domain.XMLDesc(0), domain.XMLDesc(2)]
+        texts += [snapshot.getXMLDesc(0) for snapshot in domain.listAllSnapshots(0)]
+        found += [each for text in texts for each in disks(text, _volumes(connection))]
+    return chains(
+        {real(path): known for path, known in found},
+        {real(path): real(base) if base else None for path, base in backing.items()},
+    )
+
+
+def disks(text: str, path_of: Callable[[str, str], str]) -> Iterator[tuple[str, bool]]:
+    """The paths of a domain's disks, and whether each is known to stand alone.
+
+    `path_of` tells the path of a volume, given its pool and its name.
+    """
+    for disk in _parsed(text).iter("disk"):
+        if disk.get("device", "disk") in REMOVABLE:
+            continue
+        driver = disk.find("driver")
+        alone = driver is not None and driver.get("type") == "raw"
+        # Also those of the images below it, which a running domain tells.
+        for source in disk.iter("source"):
+            volume = source.get("volume")
+            path = source.get("file") or source.get("dev")
+            if volume:
+                yield path_of(source.get("pool", ""), volume), alone
+            elif path:
+                yield path, alone
+
+
+def based_on(text: str) -> str | None:
+    """The path that a volume was made from; None for one that stands alone."""
+    return _parsed(text).findtext("backingStore/path")
+
+
+def chains(disks: dict[str, bool], backing: dict[str, str | None]) -> Users:
+    """What disks and volumes stand on.
+
+    `disks` are those of domains, and whether each is known to stand alone; `backing` has all
+    volumes, and what each one was made from.
+    """
+    bases = {base for base in backing.values() if base}
+    unknown = sorted(
+        path
+        for path in bases | set(disks)
+        # Of a file in no pool nobody says what it was made from.
+        if path not in backing and not disks.get(path, False)
+    )
+    return Users(frozenset(bases | set(disks)), tuple(unknown))
+
+
+def _volumes(connection: Any) -> Callable[[str, str], str]:
+    def path_of(pool: str, volume: str) -> str:
+        found = connection.storagePoolLookupByName(pool).storageVolLookupByName(volume)
+        return str(found.path())
+
+    return path_of
+
+
+def _parsed(text: str) -> ET.Element:
+    return ET.fromstring(text)  # noqa: S314 - libvirt's own words
