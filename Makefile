@@ -17,7 +17,7 @@ BOOT_PACKAGES := dosfstools libvirt-clients libvirt-daemon libvirt-daemon-system
 ARCH_PACKAGES := qemu-efi-aarch64 qemu-system-arm qemu-system-misc qemu-system-ppc u-boot-qemu
 # What tests need beyond that.
 TEST_PACKAGES := apt-utils chromium-headless-shell e2fsprogs lxc nginx-light openssh-server openssl \
-	shellcheck
+	python3-openstacksdk shellcheck
 
 .DEFAULT_GOAL := help
 # A word behind an image's name, and not an image: make debian-13 upload

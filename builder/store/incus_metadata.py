@@ -68,7 +68,7 @@ class Terms:
     arch: str
 
 
-def terms(image: Manifest | SeriesEntry) -> Terms:
+def terms(image: Document | SeriesEntry) -> Terms:
     """The words for an image; a release that distro-info does not know keeps its own name."""
     distro = DISTROS.get(image.distro)
     known = releases(distro).get(image.release) if distro else None
