@@ -20,8 +20,7 @@ from typing import Final
 import yaml
 
 from builder.distros import DISTROS, releases
-from builder.manifest.imported import Document
-from builder.manifest.model import Manifest
+from builder.manifest.imported import Document, Imported
 from builder.manifest.parts import Sha256
 from builder.store.index import SeriesEntry
 
@@ -84,12 +83,12 @@ def terms(image: Document | SeriesEntry) -> Terms:
     )
 
 
-def tarball(manifest: Manifest) -> bytes:
-    """The metadata tarball of a build, the same bytes for the same manifest."""
+def tarball(manifest: Document) -> bytes:
+    """The metadata tarball of an image, the same bytes for the same manifest."""
     content = yaml.safe_dump(_document(manifest), sort_keys=False, allow_unicode=True).encode()
     member = tarfile.TarInfo(MEMBER)
     member.size = len(content)
-    member.mtime = manifest.build.source_date_epoch
+    member.mtime = _made(manifest)
     member.mode = 0o644
     member.uname = member.gname = "root"
     buffer = io.BytesIO()
@@ -112,11 +111,18 @@ def starts_signed(manifest: Document) -> bool:
     return any(package.name == "shim-signed" for package in manifest.packages)
 
 
-def _document(manifest: Manifest) -> dict[str, object]:
+def _made(manifest: Document) -> int:
+    """When an image was made, in seconds since 1970; of one of others, what is known of that."""
+    if isinstance(manifest, Imported):
+        return int((manifest.origin.date or manifest.origin.retrieved).timestamp())
+    return manifest.build.source_date_epoch
+
+
+def _document(manifest: Document) -> dict[str, object]:
     words = terms(manifest)
     return {
         "architecture": KERNEL_NAMES.get(words.arch, words.arch),
-        "creation_date": manifest.build.source_date_epoch,
+        "creation_date": _made(manifest),
         "expiry_date": 0,
         "properties": {
             "os": words.os,
