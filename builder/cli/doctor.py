@@ -15,6 +15,7 @@ from builder.archive import sources
 from builder.archive.aptroot import dates_unchecked
 from builder.cli import common
 from builder.errors import ForgeError, InfrastructureError
+from builder.facility.targets import incus
 from builder.guest import machines
 from builder.guest.containers import choice
 from builder.install import binfmt, sandbox, workspace
@@ -24,10 +25,12 @@ from builder.run import TOOLS
 DESCRIPTION = """\
 Check what building and booting images needs: programs, namespaces, mirrors and keys, memory and
 disk space. Each finding says what to do. The exit code is 4 if something is missing that every
-machine needs; what only booting images of other architectures, or as containers, needs is marked
-with --.
+machine needs; what only booting images of other architectures, or as containers, or putting them
+into Incus needs is marked with --.
 """
 GIB = 1 << 30
+# Targets are loaded when they are used: here, so that what they call is known.
+TARGETS = (incus,)
 # A warm cache of one image takes about 0.5 GiB, and a build about 1 GiB more.
 SPACE_WANTED = 3 * GIB
 

@@ -20,7 +20,7 @@ from tests.integration.extracted import extract
 BACKPORTS = "bookworm-backports"
 # The daemon, its client and its database; what the daemon calls is of Debian 12 itself.
 PACKAGES = ("incus-base", "incus-client", "libcowsql0", "libraft0")
-TOOLS = ("attr", "squashfs-tools")
+TOOLS = ("attr", "libuv1", "squashfs-tools")
 PATIENCE = 60.0
 # It would write to these, which are the machine's.
 SCRIPT = """

@@ -173,14 +173,23 @@ def test_the_name_moves_and_older_ones_go(tmp_path: Path, world: World) -> None:
     assert world.latest() == "debian-13-20261122.qcow2"
 
 
-def test_a_shell_reads_the_name(tmp_path: Path, world: World) -> None:
-    """As docs/targets.md says."""
-    world.target.put(item(tmp_path / "store", "20261121"), QUIET)
-    entry = world.target.entry
-    out = tmp_path / "latest"
-    command = ["virsh", "-c", entry.uri, "vol-download", "--pool", entry.pool]
-    run([*command, "debian-13.latest", out])
-    assert out.read_text().split("\n")[0] == "debian-13-20261121.qcow2"
+def test_a_disk_is_made_as_the_page_says(tmp_path: Path, world: World) -> None:
+    page = (Path(__file__).parents[2] / "docs/targets.md").read_text(encoding="utf-8")
+    commands = page.partition("```sh\n")[2].partition("```")[0]
+    assert "pool=default\n" in commands
+    script = tmp_path / "script"
+    script.write_text(commands.replace("pool=default", f"pool={world.pool.name()}"))
+    for serial in ("20261120", "20261121"):
+        world.target.put(item(tmp_path / "store", serial), QUIET)
+    uri = world.target.entry.uri
+    run(["sh", "-eu", script], cwd=tmp_path, env={"LIBVIRT_DEFAULT_URI": uri})
+    said = run(["qemu-img", "info", world.folder / "web1.qcow2"], capture=True).output
+    assert "debian-13-20261121.qcow2" in said
+    assert "virtual size: 20 GiB" in said
+    # The newest one now stands below a guest's disk, and a newer one comes.
+    for serial in ("20261122", "20261123"):
+        world.target.put(item(tmp_path / "store", serial), QUIET)
+    assert ("20261121", False, True) in world.serials()
 
 
 def test_what_a_volume_was_made_from_stays(tmp_path: Path, world: World) -> None:
