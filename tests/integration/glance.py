@@ -336,6 +336,9 @@ class Handler(BaseHTTPRequestHandler):
             self.fail(415)
             return
         changes = {each["path"][1:]: each["value"] for each in json.loads(content)}
+        if unknown := set(changes) - set(image):
+            self.fail(409, f"Property {min(unknown)} does not exist.")
+            return
         if all(self._allowed(name, value) for name, value in changes.items()):
             image.update(changes)
             self.cloud.watch()

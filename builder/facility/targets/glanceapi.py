@@ -131,11 +131,9 @@ class Glance:
         return self._image(self._ask("GET", f"/images/{image.id}", (200,)).json())
 
     def change(self, image: Image, **fields: object) -> Image:
-        """Give fields of an image other values, all of them at once."""
+        """Give fields that an image has other values, all of them at once."""
         operations = [
-            # "add" replaces, too, and also makes a property that was not there.
-            {"op": "add", "path": f"/{name}", "value": value}
-            for name, value in fields.items()
+            {"op": "replace", "path": f"/{name}", "value": value} for name, value in fields.items()
         ]
         headers = {"Content-Type": PATCH}
         return self._image(
