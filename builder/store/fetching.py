@@ -3,29 +3,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import IO
 
+from builder.downloads import partial
+from builder.downloads import pieces as reading
+from builder.downloads.pieces import AGAIN, PIECE
+from builder.downloads.pieces import WrongContent as WrongContent
 from builder.errors import InfrastructureError
 from builder.store.index import Digest
 from builder.store.place import OnBytes, Readable
-
-PIECE: Final = 1 << 20
-# Bytes in each second, on average after the grace (seconds): a server that sends slower than that
-# would hold a reader up for as long as it likes.
-SLOWEST: Final = 1024
-GRACE: Final = 60.0
-AGAIN: Final = "call it again later, or look at the store; nothing of this file was kept"
-
-
-class WrongContent(InfrastructureError):
-    """A place has another file than the one that the index describes."""
 
 
 def fetch(
@@ -44,15 +35,15 @@ def fetch(
             )
         on_bytes(wanted.size)
         return
-    with _local(target), _partial(target) as (partial, file):
+    with partial.writing(target), partial.held(target) as (unfinished, file):
         try:
             _complete(place, path, wanted, file, on_bytes)
         except WrongContent:
-            partial.unlink()
+            unfinished.unlink()
             raise
         file.flush()
         os.fsync(file.fileno())
-        partial.replace(target)
+        unfinished.replace(target)
 
 
 def is_file(path: Path, wanted: Digest) -> bool:
@@ -89,22 +80,8 @@ def pieces(place: Readable, path: str, offset: int, largest: int) -> Iterator[by
 
     FileNotFoundError where there is none.
     """
-    began, size = time.monotonic(), 0
     with _remote(place, path), place.open(path, offset) as source:
-        # One byte more than there may be, to see whether there is more.
-        while piece := source.read(min(PIECE, largest - size + 1)):
-            size += len(piece)
-            if size > largest:
-                raise WrongContent(
-                    f"{path} of {place.url} is larger than it may be ({largest} bytes)", hint=AGAIN
-                )
-            yield piece
-            spent = time.monotonic() - began
-            if spent > GRACE and size < spent * SLOWEST:
-                raise InfrastructureError(
-                    f"{place.url} sends {path} too slowly: {size} bytes in {spent:.0f} s",
-                    hint="call it again later",
-                )
+        yield from reading.pieces(source, largest, path, place.url)
 
 
 def _complete(
@@ -145,33 +122,6 @@ def _is(target: Path, wanted: Digest) -> bool:
     with target.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return digest == wanted.sha256
-
-
-@contextmanager
-def _partial(target: Path) -> Iterator[tuple[Path, IO[bytes]]]:
-    """The partial file of a target, which only one process writes at a time."""
-    name = hashlib.sha256(target.name.encode()).hexdigest()[:32]
-    partial = target.with_name(f".{name}.partial")
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(partial, flags, 0o644), "r+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InfrastructureError(
-                f"another process fetches {target}", hint="wait until it is done"
-            ) from error
-        yield partial, file
-
-
-@contextmanager
-def _local(target: Path) -> Iterator[None]:
-    """Errors of this machine's disk in words."""
-    try:
-        yield
-    except OSError as error:
-        raise InfrastructureError(
-            f"{target} cannot be written: {error.strerror}", hint="is there room, and is it yours?"
-        ) from error
 
 
 @contextmanager

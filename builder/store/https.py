@@ -6,18 +6,17 @@ https only, also where the server redirects to; a server of this machine may do 
 
 from __future__ import annotations
 
-import http.client
 import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Any, Final, cast
+from typing import IO, Final, cast
 
 import requests
-import urllib3
 
 from builder import web
+from builder.downloads.pieces import PIECE, Body
 from builder.errors import InfrastructureError, UsageError
 from builder.store import paths
 
@@ -25,7 +24,6 @@ ABSENT: Final = (requests.codes.not_found, requests.codes.gone)
 # "identity": a packed answer has another size, and its offsets are others.
 PLAIN: Final = {"Accept-Encoding": "identity"}
 RANGE: Final = re.compile(r"bytes ([0-9]+)-[0-9]+/([0-9]+|\*)")
-PIECE: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class HttpsPlace:
                 # There is nothing behind the offset.
                 yield io.BytesIO()
                 return
-            body = _Body(answer)
+            body = Body(answer)
             begin = self._begin(answer, path)
             if begin > offset:
                 raise self._failed(path, f"comes from its byte {begin} on, and not from {offset}")
@@ -117,38 +115,7 @@ class HttpsPlace:
         return InfrastructureError(f"{self.url}/{path} {words}", hint="call it again later")
 
 
-class _Body(io.RawIOBase):
-    """The body of an answer; it raises OSError where the connection ends before it does."""
-
-    def __init__(self, answer: requests.Response) -> None:
-        super().__init__()
-        # What has come so far, and not all that was asked for: else a server that sends a byte
-        # now and then would keep its reader from looking at the clock. urllib3 1 has no read1.
-        raw: Any = answer.raw
-        self._read1 = raw.read1 if hasattr(raw, "read1") else raw._fp.read1
-        size = answer.headers.get("Content-Length", "")
-        self._left = int(size) if size.isdecimal() else None
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        """At most `size` bytes, often fewer; none only at the end. All of them for -1."""
-        if size < 0:
-            return self.readall()
-        try:
-            piece: bytes = self._read1(size)
-        except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
-            raise OSError("the connection broke") from error
-        if self._left is not None:
-            self._left -= len(piece)
-            # read1() takes a connection's early end for the document's.
-            if not piece and size and self._left > 0:
-                raise OSError("the connection broke")
-        return piece
-
-
-def _skip(body: _Body, count: int) -> None:
+def _skip(body: Body, count: int) -> None:
     while count > 0:
         piece = body.read(min(count, PIECE))
         if not piece:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from builder.downloads import pieces
 from builder.errors import InfrastructureError, UsageError
 from builder.store import fetching, reading
 from builder.store.https import HttpsPlace
@@ -226,7 +227,7 @@ def test_a_server_that_drips_is_left(
             if ended.wait(0.05):
                 return
 
-    monkeypatch.setattr(fetching, "GRACE", 0.2)
+    monkeypatch.setattr(pieces, "GRACE", 0.2)
     place = HttpsPlace.at(serve(drip).url)
     try:
         with pytest.raises(InfrastructureError, match="too slowly"):

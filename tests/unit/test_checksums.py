@@ -166,7 +166,7 @@ def test_nothing_is_accepted_but_a_line_for_just_that_name(
     value, file = re.escape(answer.value), re.escape(name.removeprefix("./"))
     forms = [
         rf"(?i:{value})[ \t]+\*?(?:\./)?{file}",
-        rf"(?i:sha-?(?:2-)?(?:256|512)) ?\((?:\./)?{file}\) ?= ?(?:(?i:{value})|{re.escape(packed)}=*)",
+        rf"(?i:sha-?(2-)?(256|512)) ?\((\./)?{file}\) ?= ?((?i:{value})|{re.escape(packed)}=*)",
         *([rf"\s*(?i:{value})\s*"] if alone or not name else []),
     ]
     assert any(re.fullmatch(form, line) for form in forms for line in lines)

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 import pytest
 
+from builder.downloads import pieces
 from builder.errors import ForgeError, InfrastructureError, UsageError
 from builder.store import fetching, memory, reading, schema, writing
 from builder.store.folder import FolderPlace
@@ -239,7 +240,7 @@ def test_a_slow_server_is_left(
 ) -> None:
     clock = iter(range(0, 100_000, 50))
     monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
-    monkeypatch.setattr(fetching, "PIECE", 100)
+    monkeypatch.setattr(pieces, "PIECE", 100)
     with pytest.raises(InfrastructureError, match="too slowly: 200 bytes in 100 s"):
         fetching.fetch(store.place, IMAGE, image(done), tmp_path / "image")
 
