@@ -73,6 +73,11 @@ class Cache:
         return self.root / "documents"
 
     @property
+    def web(self) -> Path:
+        """Documents of other people's servers, by their URLs."""
+        return self.root / "web"
+
+    @property
     def incoming(self) -> Path:
         """What a facility brings here, until it is in its store."""
         return self.root / "incoming"

@@ -79,14 +79,19 @@ class Client:
         url: str,
         headers: Mapping[str, str] | None = None,
         also: tuple[int, ...] = (),
+        *,
+        method: str = "GET",
     ) -> Iterator[requests.Response]:
         """The answer to a request, its body not read yet; the status is 200, or one of `also`.
 
-        Absent where there is nothing, InfrastructureError for what else is no good answer.
+        `method` is GET or HEAD. Absent where there is nothing, InfrastructureError for what else is
+        no good answer.
         """
         try:
-            with self._session.get(
+            with self._session.request(
+                method,
                 url,
+                allow_redirects=True,
                 headers={**PLAIN, **(headers or {})},
                 stream=True,
                 timeout=web.TIMEOUTS,
@@ -221,7 +226,7 @@ def _patience() -> _Patience:
     return _Patience(
         total=TRIES,
         status_forcelist=PASSING,
-        allowed_methods=("GET",),
+        allowed_methods=("GET", "HEAD"),
         backoff_factor=0.5,
         raise_on_status=False,
     )

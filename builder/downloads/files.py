@@ -165,15 +165,16 @@ class _Transfer:
 
     def complete(self) -> None:
         """Go on to the end, over all breaks of the line."""
-        fruitless = 0
+        fruitless, furthest = 0, self.state.size
         for _ in range(BREAKS):
-            before = self.moved
             try:
                 if self._go_on():
                     return
             except (OSError, requests.RequestException):
                 pass
-            fruitless = 0 if self.moved > before else fruitless + 1
+            # A server without parts begins anew each time.
+            fruitless = 0 if self.state.size > furthest else fruitless + 1
+            furthest = max(furthest, self.state.size)
             if fruitless == FRUITLESS:
                 break
             time.sleep(fruitless * PAUSE)
@@ -226,8 +227,13 @@ class _Transfer:
     def _is_whole(self, answer: requests.Response) -> bool:
         if self.total is not None:
             return self.state.size >= self.total
-        # Without a size, the end of a connection may be that of the file, or of the line.
-        return bool(self.wanted.checksum) or "Transfer-Encoding" in answer.headers
+        if self.wanted.checksum or "Transfer-Encoding" in answer.headers:
+            return True
+        # The end of the connection may be that of the file, or of the line.
+        raise InfrastructureError(
+            f"{public(self.url)} comes without a size, so nobody knows whether it is whole",
+            hint="a list of digests would tell; name one in the configuration",
+        )
 
     def _is_end(self, answer: requests.Response) -> bool:
         """Whether there is nothing behind what is here; else it was no part of this file."""

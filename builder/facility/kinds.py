@@ -59,6 +59,8 @@ class Product(Entry):
     """The name for people; the remote's own if it is not there."""
     default_user: str = ""
     """Who logs in, where that is known."""
+    format: str = ""
+    """The file's format, such as raw, where its name does not tell it."""
 
 
 class SimplestreamsProduct(Product):
@@ -166,9 +168,10 @@ class TemplateRemote(Checksums):
     url: HttpsUrl
     """The folder that the others are relative to; {version} and {arch} may stand in those."""
     versions: Line | None = None
-    """A document (relative to url) whose first match of `version` is the newest version."""
+    """A document (relative to url); the greatest match of `version` in it is the newest version."""
     version: Line = r"[0-9][0-9A-Za-z._-]*"
-    """The regular expression of a version; or the version itself where `versions` is not there."""
+    """The regular expression of a version, or of a group (?P<version>...) around it; the version
+    itself where `versions` is not there."""
     token: Token | None = None
     """Sent as a bearer token."""
     images: tuple[TemplateProduct, ...]

@@ -149,12 +149,16 @@ class Keyring:
 
         InfrastructureError as with `verify`.
         """
+        return self.opened_by(document, what)[0]
+
+    def opened_by(self, document: bytes, what: str) -> tuple[bytes, str]:
+        """As `opened`, and the fingerprint of the key that signs it."""
         with tempfile.TemporaryDirectory(prefix="fai-forge-") as folder:
             signed, out = Path(folder, "document"), Path(folder, "text")
             signed.write_bytes(document)
             status = self._gpgv(Path(folder), "--output", out, signed)
-            judge(status, TEXT, what, self.source)
-            return out.read_bytes()
+            fingerprint = judge(status, TEXT, what, self.source)
+            return out.read_bytes(), fingerprint
 
     @needs("gpgv", package="gpgv", purpose="verify signatures")
     def _gpgv(self, folder: Path, *words: str | Path) -> Completed:

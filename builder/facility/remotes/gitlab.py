@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Images of a project at a GitLab: its generic packages, or the artifacts of a job.
+
+https://docs.gitlab.com/api/packages, /api/jobs and /api/job_artifacts. Plain requests and not
+python-gitlab: that would send the token along wherever a download is redirected to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from pydantic import AwareDatetime, BaseModel, NonNegativeInt
+
+from builder.checksums import Checksum
+from builder.downloads.client import Client
+from builder.downloads.documents import Documents
+from builder.errors import InfrastructureError
+from builder.facility.kinds import AssetProduct, GitlabRemote
+from builder.facility.offers import Brought, Offer
+from builder.facility.remotes import access, assets, importing, vouching, ziplist
+from builder.facility.remotes.assets import Asset, Choice
+from builder.facility.remotes.vouching import Voucher
+from builder.facility.site import Site
+from builder.manifest.parts import Sha256
+from builder.store.keys import Keyring
+from builder.store.place import OnBytes
+
+ARCHIVE: Final = "archive"
+
+
+class _Package(BaseModel):
+    id: int
+    name: str
+    version: str | None = None
+    status: str = "default"
+    created_at: AwareDatetime
+
+
+class _PackageFile(BaseModel):
+    id: int
+    file_name: str
+    size: NonNegativeInt
+    created_at: AwareDatetime
+    file_sha256: Sha256 | None = None
+
+
+class _Pipeline(BaseModel):
+    id: int
+
+
+class _Artifact(BaseModel):
+    file_type: str
+    size: NonNegativeInt
+
+
+class _Job(BaseModel):
+    id: int
+    name: str
+    created_at: AwareDatetime
+    finished_at: AwareDatetime | None = None
+    artifacts: list[_Artifact] = []
+
+    @property
+    def archive(self) -> int | None:
+        """The size of its archive in bytes; None where it has none, or none any more."""
+        return next((each.size for each in self.artifacts if each.file_type == ARCHIVE), None)
+
+
+@dataclass(frozen=True)
+class GitlabProject:
+    """A remote of the kind `gitlab`."""
+
+    name: str
+    entry: GitlabRemote
+    site: Site
+    client: Client
+    documents: Documents
+
+    @property
+    def url(self) -> str:
+        """The project, as the API has it."""
+        return f"{self.entry.url.rstrip('/')}/api/v4/projects/{access.part(self.entry.project)}"
+
+    def offers(self, name: str | None = None) -> Sequence[Offer]:
+        """The images of the newest packages, or of the job; see `Remote`."""
+        choice = Choice(self.name, access.chosen(self.entry.images, name))
+        if self.entry.job:
+            return assets.newest(self.name, [self._job()], lambda job: self._of_job(choice, job))
+        return assets.newest(
+            self.name, self._packages(), lambda package: self._of_package(choice, package)
+        )
+
+    def bring(
+        self, offer: Offer, formats: Sequence[str], folder: Path, on_bytes: OnBytes
+    ) -> Brought:
+        """Bring the images of one package or job; see `Remote`."""
+        image: AssetProduct = access.product(self.entry.images, offer)
+        return importing.bring(self.client, offer, image, formats, folder, on_bytes)
+
+    @cached_property
+    def _keyring(self) -> Keyring | None:
+        return access.keyring(self.entry.keyring, self.site)
+
+    def _packages(self) -> Iterable[_Package]:
+        """All versions of the package, the newest first; the server's search knows parts only."""
+        url = (
+            f"{self.url}/packages?package_type=generic&package_name={access.part(self.entry.package)}"
+            "&order_by=created_at&sort=desc&per_page=100"
+        )
+        found = [
+            package
+            for page in self.documents.pages(url)
+            for package in access.records(_Package, page)
+            if package.name == self.entry.package
+            and package.status == "default"
+            and package.version
+        ]
+        if not found:
+            raise InfrastructureError(
+                f"{self.url} has no generic package {self.entry.package}",
+                hint="the token may not read the package registry, or the name is another",
+            )
+        return sorted(found, key=lambda each: (each.created_at, each.id), reverse=True)
+
+    def _of_package(self, choice: Choice, package: _Package) -> Iterator[Offer]:
+        pages = self.documents.pages(f"{self.url}/packages/{package.id}/package_files?per_page=100")
+        # A file that was uploaded again stays beside the new one; a download gives the newest.
+        found: dict[str, _PackageFile] = {}
+        for each in (each for page in pages for each in access.records(_PackageFile, page)):
+            if each.file_name not in found or found[each.file_name].id < each.id:
+                found[each.file_name] = each
+        version = package.version or ""
+        where = f"the package {package.name} {version} of {self.entry.project}"
+        folder = f"{self.url}/packages/generic/{access.part(package.name)}/{access.part(version)}"
+        if not any(choice.has(file) for file in found):
+            return iter(())
+
+        def read(file: str, largest: int) -> bytes:
+            if file not in found:
+                raise InfrastructureError(
+                    f"{where} has no {file}",
+                    hint="its digests are nowhere else; it may be uploaded later than the images",
+                )
+            return self.documents.get(f"{folder}/{access.part(file)}", largest=largest).content
+
+        voucher = vouching.voucher(self.entry, self._keyring, read, where)
+        listed = (
+            Asset(
+                name=file.file_name,
+                url=f"{folder}/{access.part(file.file_name)}",
+                version=version,
+                date=file.created_at,
+                size=file.size,
+                told=Checksum("sha256", file.file_sha256) if file.file_sha256 else None,
+            )
+            for file in found.values()
+        )
+        return choice.offers(listed, voucher)
+
+    def _job(self) -> _Job:
+        """The job whose artifacts count: of the pipeline, or of the branch's newest good one."""
+        pipeline = self.entry.pipeline or self._pipeline()
+        jobs = [
+            job
+            for page in self.documents.pages(
+                f"{self.url}/pipelines/{pipeline}/jobs?scope[]=success&per_page=100"
+            )
+            for job in access.records(_Job, page)
+            if job.name == self.entry.job
+        ]
+        if not jobs:
+            raise InfrastructureError(
+                f"the pipeline {pipeline} of {self.entry.project} has no successful job"
+                f" {self.entry.job}",
+                hint="a job's name is written as in .gitlab-ci.yml",
+            )
+        job = max(jobs, key=lambda each: each.id)
+        if job.archive is None:
+            raise InfrastructureError(
+                f"the job {job.id} of {self.entry.project} has no artifacts, or none any more",
+                hint="artifacts:expire_in of .gitlab-ci.yml says how long they are kept",
+            )
+        return job
+
+    def _pipeline(self) -> int:
+        branch = access.part(self.entry.branch)
+        url = f"{self.url}/pipelines?ref={branch}&status=success&order_by=id&sort=desc&per_page=1"
+        found = access.records(_Pipeline, self.documents.get(url))
+        if not found:
+            raise InfrastructureError(
+                f"the branch {self.entry.branch} of {self.entry.project} has no good pipeline",
+                hint="is the branch's name right?",
+            )
+        return found[0].id
+
+    def _of_job(self, choice: Choice, job: _Job) -> Iterator[Offer]:
+        folder = f"{self.url}/jobs/{job.id}/artifacts"
+        where = f"the job {job.id} of {self.entry.project}"
+
+        def read(file: str, largest: int) -> bytes:
+            return self.documents.get(f"{folder}/{access.path(file)}", largest=largest).content
+
+        voucher = vouching.voucher(self.entry, self._keyring, read, where)
+        files = self._artifacts(folder, job, voucher)
+        date = job.finished_at or job.created_at
+        listed = (
+            Asset(
+                name=file.rpartition("/")[2],
+                url=f"{folder}/{access.path(file, InfrastructureError)}",
+                version=f"job {job.id}",
+                dated=False,
+                date=date,
+                size=size,
+            )
+            for file, size in files.items()
+            if choice.has(file.rpartition("/")[2])
+        )
+        return choice.offers(listed, voucher)
+
+    def _artifacts(
+        self, folder: str, job: _Job, voucher: Voucher | None
+    ) -> Mapping[str, int | None]:
+        """The files of a job by their paths: those beside the list of digests, or all."""
+        if voucher is None:
+            return ziplist.files(self.client, folder, job.archive or 0)
+        beside = (self.entry.checksums or "").rpartition("/")[0]
+        names = (name for name in voucher.sums.names if "/" not in name)
+        return {f"{beside}/{name}" if beside else name: None for name in names}
+
+
+def _private(token: str) -> Mapping[str, str]:
+    return {"PRIVATE-TOKEN": token}
+
+
+def open_remote(name: str, entry: GitlabRemote, site: Site) -> GitlabProject:
+    """The remote that an entry of `facility.yaml` names; UsageError for what cannot be meant."""
+    for image in entry.images:
+        access.pattern(image.asset, name)
+    client = access.client(entry.url, entry.token, site, _private)
+    return GitlabProject(name, entry, site, client, access.documents(client))
