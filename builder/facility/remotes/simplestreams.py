@@ -124,10 +124,13 @@ class SimplestreamsServer:
                     missing.discard(image.product)
                     found += self._offers(image, products[image.product], text)
         if missing:
-            raise InfrastructureError(
-                f"{index.url} has no product {', '.join(sorted(missing))}",
-                hint="products vanish when their support ends; look into the index for others",
-            )
+            sentence = f"{index.url} has no product {', '.join(sorted(missing))}"
+            if not found:
+                raise InfrastructureError(
+                    sentence,
+                    hint="products vanish when their support ends; look into the index for others",
+                )
+            log.warning("%s: %s", self.name, sentence)
         return sorted(found, key=lambda offer: (offer.name, names.serial_key(offer.serial)))
 
     def bring(
