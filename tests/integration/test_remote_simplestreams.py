@@ -6,6 +6,7 @@ The records are shaped as cloud-images.ubuntu.com and servers for Incus have the
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -240,9 +241,8 @@ def test_our_own_streams_can_be_read(world: World, tmp_path: Path) -> None:
         for file in (tmp_path / "store").rglob("*.qcow2"):
             relative = file.relative_to(tmp_path / "store")
             server.routes[f"/{relative}"] = serve(file.read_bytes())
-        products = [
-            {"name": "debian-13", "product": "debian:13:cloud:amd64"},
-        ]
+        product = only(json.loads(streams(index)[0][1])["products"])
+        products = [{"name": "debian-13", "product": product}]
         remote = world.remote(kind="simplestreams", url=server.url, images=products)
         assert serials(remote)[-2:] == ["20261119.10", "20261119.11"]
         world.brought(remote, remote.offers()[-1], "qcow2")

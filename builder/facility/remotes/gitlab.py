@@ -167,7 +167,7 @@ class GitlabProject:
         jobs = [
             job
             for page in self.documents.pages(
-                f"{self.url}/pipelines/{pipeline}/jobs?scope[]=success&per_page=100"
+                f"{self.url}/pipelines/{pipeline}/jobs?scope=success&per_page=100"
             )
             for job in access.records(_Job, page)
             if job.name == self.entry.job
