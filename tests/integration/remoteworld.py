@@ -58,12 +58,14 @@ class World:
     """A facility in a folder of its own; its remote is always called `theirs`."""
 
     folder: Path
+    key: str = "A" * 40
+    """The key that signs its store."""
 
     def remote(self, **entry: Any) -> Remote:
         """The remote of an entry of facility.yaml, opened anew."""
         content = {
             "name": "lab",
-            "store": {"path": "images", "key": "A" * 40},
+            "store": {"path": "images", "key": self.key},
             "remotes": {"theirs": entry},
         }
         path = self.folder / "facility.yaml"

@@ -8,6 +8,7 @@ import os
 import struct
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ import pytest
 from builder.downloads import files
 from builder.errors import InfrastructureError, UsageError
 from builder.facility.offers import Offer
+from builder.facility.site import Site
 from builder.manifest.imported import Imported
+from builder.progress import NoProgress
 from tests.integration.apiserver import Api, Reply, running, serve
 from tests.integration.remoteworld import Seal, World, disk, make_world, not_kept, only, sha256
 from tests.integration.signing import key_home
@@ -249,3 +252,24 @@ def test_a_broken_call_is_taken_up(world: World, server: Api, tmp_path: Path) ->
     first = (folder / f"{offer}.manifest.json").read_text()
     assert remote.bring(offer, ["qcow2"], folder, told.append).transferred == 0
     assert (folder / f"{offer}.manifest.json").read_text() == first
+
+
+def test_what_was_brought_is_taken_into_the_site_s_store(
+    world: World, server: Api, tmp_path: Path
+) -> None:
+    server.routes[f"/images/{NAME}"] = serve(disk(tmp_path))
+    with key_home() as home:
+        world = World(world.folder, home.make("lab"))
+        remote = world.remote(**entry(server))
+        offer = only(remote.offers())
+        folder, manifest = world.brought(remote, offer)
+        store = Site.read(world.folder / "facility.yaml").store
+        (world.folder / "images").mkdir()
+        now, origin = datetime.now(UTC), manifest.origin.url
+        done = store.admit(folder, offer.channel, now, NoProgress(), origin=origin)
+        again = store.admit(folder, offer.channel, now, NoProgress(), origin=origin)
+        assert (done.answer, again.answer) == ("published", "unchanged")
+        found = store.entry("alma-10")
+        assert found is not None
+        assert (found.distro, found.builds[-1].origin) == ("alma", origin)
+        assert only(found.builds[-1].images).name == f"{offer}.qcow2"
