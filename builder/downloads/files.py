@@ -159,9 +159,9 @@ class _Transfer:
         self.file.seek(0)
         while piece := self.file.read(PIECE):
             self.state.add(piece)
+        self.on_bytes(self.state.size)
         if self.state.size > (self.wanted.size or self.wanted.largest):
             self._anew()
-        self.on_bytes(self.state.size)
 
     def complete(self) -> None:
         """Go on to the end, over all breaks of the line."""

@@ -7,8 +7,11 @@ import hashlib
 import logging
 import os
 import random
+import resource
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -173,6 +176,39 @@ def test_two_at_once(server: Api, tmp_path: Path) -> None:
         pytest.raises(InfrastructureError, match="another process fetches"),
     ):
         files.fetch(Client(server.url), f"{server.url}/image", Wanted(), target)
+
+
+def test_a_full_disk_is_told_and_gone_on_from(server: Api, tmp_path: Path) -> None:
+    asking, url, target = Client(server.url), f"{server.url}/image", tmp_path / "image"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, before[1]))
+    try:
+        with pytest.raises(InfrastructureError, match="cannot be written: File too large"):
+            files.fetch(asking, url, Wanted(len(CONTENT), SHA256), target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not target.exists()
+    done = files.fetch(asking, url, Wanted(len(CONTENT), SHA256), target)
+    assert 0 < done.transferred < len(CONTENT)
+
+
+def test_more_than_there_is_room_for_is_not_begun(
+    server: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1))
+    with pytest.raises(InfrastructureError, match="needs 599999 more bytes than"):
+        files.fetch(Client(server.url), f"{server.url}/image", Wanted(), tmp_path / "image")
+
+
+def test_a_part_that_is_longer_than_the_file(server: Api, tmp_path: Path) -> None:
+    target, told = tmp_path / "image", [0]
+    server.hurdles = [serve(os.urandom(700_000), cut=650_000), Reply(status=400)]
+    asking, url = Client(server.url), f"{server.url}/image"
+    with pytest.raises(InfrastructureError, match="answers 400"):
+        files.fetch(asking, url, Wanted(checksum=SHA256), target)
+    wanted = Wanted(len(CONTENT), SHA256)
+    assert files.fetch(asking, url, wanted, target, told.append).sha256 == SHA256.value
+    assert sum(told) == len(CONTENT)
 
 
 def test_a_file_that_is_there_is_not_overwritten(server: Api, tmp_path: Path) -> None:

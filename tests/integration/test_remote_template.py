@@ -8,6 +8,7 @@ import os
 import struct
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 from builder.downloads import files
 from builder.errors import InfrastructureError, UsageError
 from builder.facility.offers import Offer
+from builder.facility.remotes import importing
 from builder.facility.site import Site
 from builder.manifest.imported import Imported
 from builder.progress import NoProgress
@@ -252,6 +254,21 @@ def test_a_broken_call_is_taken_up(world: World, server: Api, tmp_path: Path) ->
     first = (folder / f"{offer}.manifest.json").read_text()
     assert remote.bring(offer, ["qcow2"], folder, told.append).transferred == 0
     assert (folder / f"{offer}.manifest.json").read_text() == first
+
+
+def test_two_at_once_in_one_folder(world: World, server: Api, tmp_path: Path) -> None:
+    server.routes[f"/images/{NAME}"] = serve(disk(tmp_path))
+    remote = world.remote(**entry(server))
+    offer, folder = only(remote.offers()), tmp_path / "folder"
+    with (
+        importing._alone(folder),
+        pytest.raises(InfrastructureError, match="another process brings an image into"),
+    ):
+        remote.bring(offer, ["qcow2"], folder, lambda _: None)
+    assert remote.bring(offer, ["qcow2"], folder, lambda _: None).how == "whole"
+    other = replace(offer, name="alma-9")
+    with pytest.raises(UsageError, match="the remote theirs has no image alma-9"):
+        remote.bring(other, ["qcow2"], folder, lambda _: None)
 
 
 def test_what_was_brought_is_taken_into_the_site_s_store(

@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from builder import names
+from builder.distros import DISTROS
 from builder.downloads.client import Client, public
 from builder.downloads.documents import Document, Documents
 from builder.errors import ForgeError, InfrastructureError, UsageError
@@ -264,3 +267,20 @@ def test_freshness_is_remembered_by_url(tmp_path: Path, monkeypatch: pytest.Monk
     for older in ("Fri, 20 Nov 2026 07:41:59 +0000", ""):
         with pytest.raises(InfrastructureError, match="seen before"):
             remote._must_be_fresh("https://example.org/x/a", older)
+
+
+def test_the_examples_of_the_docs_are_configurations() -> None:
+    text = (Path(__file__).parents[2] / "docs/remotes.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"(?m)^    [a-z]+:\n(?:      .*\n)+", text)
+    assert blocks.pop(0).startswith("    remotes:")
+    examples = [yaml.load(block, Loader=yaml.BaseLoader) for block in blocks]  # noqa: S506
+    kinds = set()
+    for example in examples:
+        facility = {"name": "lab", "store": {"path": "s", "key": "A" * 40}, "remotes": example}
+        for name, entry in Facility.model_validate(facility).remotes.items():
+            kinds.add(entry.kind)
+            for image in getattr(entry, "images", ()):
+                assert importing.facts(image.name).distro in (*DISTROS, "talos")
+                access.pattern(getattr(image, "asset", ""), name)
+    assert kinds == {"simplestreams", "github", "gitlab", "url"}
+    assert len(examples) == 5
