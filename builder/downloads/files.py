@@ -7,7 +7,6 @@ server still has the same file; a file that changed meanwhile is begun anew.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -22,10 +21,10 @@ from urllib.parse import urlsplit
 import requests
 from pydantic import BaseModel, ValidationError
 
-from builder.checksums import Checksum
 from builder.downloads import partial
 from builder.downloads.client import Client, public
 from builder.downloads.pieces import AGAIN, PIECE, Body, WrongContent, pieces
+from builder.downloads.wanted import HEAD, Fetched, State, Wanted, glance, present, verify
 from builder.errors import InfrastructureError
 
 # How often in a row a line may break without a byte, and how often in all.
@@ -33,40 +32,8 @@ FRUITLESS: Final = 5
 BREAKS: Final = 1000
 # Seconds, for each break in a row without a byte.
 PAUSE: Final = 1.0
-# Bytes of an image whose size nobody tells.
-LARGEST: Final = 1 << 36
-# Enough to tell what a file is.
-HEAD: Final = 64
 RANGE: Final = re.compile(r"bytes (?:([0-9]{1,18})-[0-9]{1,18}|\*)/([0-9]{1,18}|\*)")
 PAGES: Final = ("text/html", "application/xhtml+xml")
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a file must be, as far as it is known before it comes.
-
-    `size` and `largest` are in bytes. `looks` is given the first `HEAD` bytes, and says what is
-    wrong with them; empty if nothing is.
-    """
-
-    size: int | None = None
-    checksum: Checksum | None = None
-    largest: int = LARGEST
-    looks: Callable[[bytes], str] = lambda _: ""
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """A file that is here: its size in bytes, its digests, and the bytes that came over the line.
-
-    `modified` is when it changed at the server, as HTTP writes it; empty where it is not told.
-    """
-
-    size: int
-    sha256: str
-    sha512: str
-    transferred: int
-    modified: str = ""
 
 
 def fetch(
@@ -84,13 +51,13 @@ def fetch(
     WrongContent, that another file is there.
     """
     if target.exists():
-        return _present(target, wanted, on_bytes)
+        return present(target, wanted, on_bytes)
     with partial.writing(target), partial.held(target) as (path, file):
         transfer = _Transfer(client, url, wanted, accept, file, path.with_suffix(".tag"), on_bytes)
         try:
             transfer.begin()
             transfer.complete()
-            _verify(public(url), wanted, transfer.state)
+            verify(public(url), wanted, transfer.state)
         except WrongContent:
             transfer.tag.unlink(missing_ok=True)
             path.unlink()
@@ -100,26 +67,6 @@ def fetch(
         path.replace(target)
         transfer.tag.unlink(missing_ok=True)
     return transfer.state.fetched(transfer.moved, transfer.modified)
-
-
-@dataclass
-class _State:
-    """The bytes that are here, and what is known of them."""
-
-    size: int = 0
-    head: bytes = b""
-    short: hashlib._Hash = field(default_factory=hashlib.sha256)
-    long: hashlib._Hash = field(default_factory=hashlib.sha512)
-
-    def add(self, piece: bytes) -> None:
-        if self.size < HEAD:
-            self.head = (self.head + piece)[:HEAD]
-        self.size += len(piece)
-        self.short.update(piece)
-        self.long.update(piece)
-
-    def fetched(self, moved: int, modified: str = "") -> Fetched:
-        return Fetched(self.size, self.short.hexdigest(), self.long.hexdigest(), moved, modified)
 
 
 class _Tag(BaseModel):
@@ -140,7 +87,7 @@ class _Transfer:
     file: IO[bytes]
     tag: Path
     on_bytes: Callable[[int], None]
-    state: _State = field(default_factory=_State)
+    state: State = field(default_factory=State)
     total: int | None = None
     moved: int = 0
     modified: str = ""
@@ -222,7 +169,7 @@ class _Transfer:
                 self.file.write(piece)
             self.on_bytes(len(piece))
             if self.state.size >= HEAD:
-                _glance(self.url, self.wanted, self.state)
+                glance(self.url, self.wanted, self.state)
 
     def _is_whole(self, answer: requests.Response) -> bool:
         if self.total is not None:
@@ -292,44 +239,7 @@ class _Transfer:
         self.on_bytes(-self.state.size)
         self.file.seek(0)
         self.file.truncate(0)
-        self.state = _State()
-
-
-def _present(target: Path, wanted: Wanted, on_bytes: Callable[[int], None]) -> Fetched:
-    state = _State()
-    with partial.writing(target), target.open("rb") as file:
-        while piece := file.read(PIECE):
-            state.add(piece)
-    try:
-        _verify(str(target), wanted, state)
-    except WrongContent as error:
-        raise InfrastructureError(
-            f"{target} is there, and is another file",
-            hint="move it away; nothing is ever overwritten",
-        ) from error
-    on_bytes(state.size)
-    return state.fetched(0)
-
-
-def _verify(what: str, wanted: Wanted, state: _State) -> None:
-    """Raise WrongContent unless what is here is what is wanted."""
-    if wanted.size is not None and state.size != wanted.size:
-        raise WrongContent(
-            f"{what} has {state.size} bytes, and should have {wanted.size}", hint=AGAIN
-        )
-    _glance(what, wanted, state)
-    found = {"sha256": state.short, "sha512": state.long}
-    if wanted.checksum and found[wanted.checksum.algorithm].hexdigest() != wanted.checksum.value:
-        raise WrongContent(
-            f"{what} is not what its publisher says: its {wanted.checksum.algorithm} is another",
-            hint=AGAIN,
-        )
-
-
-def _glance(url: str, wanted: Wanted, state: _State) -> None:
-    wrong = wanted.looks(state.head)
-    if wrong:
-        raise WrongContent(f"{public(url) if '://' in url else url} {wrong}", hint=AGAIN)
+        self.state = State()
 
 
 def _length(answer: requests.Response) -> int | None:

@@ -20,8 +20,8 @@ from builder.downloads import client as clients
 from builder.downloads import files, partial, pieces
 from builder.downloads.client import Absent, Client
 from builder.downloads.documents import Documents
-from builder.downloads.files import Wanted
 from builder.downloads.pieces import WrongContent
+from builder.downloads.wanted import Wanted
 from builder.errors import InfrastructureError
 from tests.integration.apiserver import Answer, Api, Asked, Reply, as_json, running, serve
 

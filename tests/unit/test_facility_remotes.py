@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 
 from builder import names
 from builder.distros import DISTROS
+from builder.downloads import records
 from builder.downloads.client import Client, public
 from builder.downloads.documents import Document, Documents
 from builder.errors import ForgeError, InfrastructureError, UsageError
@@ -35,6 +36,7 @@ from builder.facility.remotes import (
 from builder.facility.site import Site
 from builder.manifest.parts import Serial
 from builder.paths import CACHE_VARIABLE
+from builder.store import streams
 
 LAB = Facility.model_validate({"name": "lab", "store": {"path": "s", "key": "A" * 40}})
 AT = datetime(2026, 11, 20, 7, 42, tzinfo=UTC)
@@ -140,12 +142,12 @@ def test_urls_without_their_secrets() -> None:
 @pytest.mark.parametrize("path", ["../a", "a/../b", "/a", "a//b", "", "a\\b", "a\nb", "./a"])
 def test_paths_lead_nowhere_else(path: str) -> None:
     with pytest.raises(UsageError, match="is no path below a URL"):
-        access.path(path)
+        records.path(path)
 
 
 def test_paths_are_quoted() -> None:
-    assert access.path("a b/c?d#e%2e") == "a%20b/c%3Fd%23e%252e"
-    assert access.part("group/name") == "group%2Fname"
+    assert records.path("a b/c?d#e%2e") == "a%20b/c%3Fd%23e%252e"
+    assert records.part("group/name") == "group%2Fname"
 
 
 def test_a_token_is_ours_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,7 +237,7 @@ def test_no_document_crashes_the_reader(product: Any, updated: str) -> None:
         "theirs", "https://example.org", entry, site, documents.client, documents
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(simplestreams.SimplestreamsServer, "_must_be_fresh", fresh)
+        patch.setattr(streams.Streams, "_must_be_fresh", fresh)
         try:
             offers = remote.offers()
         except ForgeError as error:
@@ -250,7 +252,7 @@ def test_no_document_crashes_the_reader(product: Any, updated: str) -> None:
 
 def fresh(_self: object, url: str, updated: str) -> None:
     """Without the memory of this machine."""
-    simplestreams._seconds(url, updated)
+    streams.seconds(url, updated)
 
 
 def test_freshness_is_remembered_by_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,12 +263,12 @@ def test_freshness_is_remembered_by_url(tmp_path: Path, monkeypatch: pytest.Monk
     entry = SimplestreamsRemote(kind="simplestreams", url="https://example.org/x/", images=())
     remote = simplestreams.open_remote("theirs", entry, site)
     assert remote.url == "https://example.org/x"
-    remote._must_be_fresh("https://example.org/x/a", "")
-    remote._must_be_fresh("https://example.org/x/a", "Fri, 20 Nov 2026 07:42:00 +0000")
-    remote._must_be_fresh("https://example.org/x/b", "Fri, 20 Nov 2026 07:41:59 +0000")
+    remote._streams._must_be_fresh("https://example.org/x/a", "")
+    remote._streams._must_be_fresh("https://example.org/x/a", "Fri, 20 Nov 2026 07:42:00 +0000")
+    remote._streams._must_be_fresh("https://example.org/x/b", "Fri, 20 Nov 2026 07:41:59 +0000")
     for older in ("Fri, 20 Nov 2026 07:41:59 +0000", ""):
         with pytest.raises(InfrastructureError, match="seen before"):
-            remote._must_be_fresh("https://example.org/x/a", older)
+            remote._streams._must_be_fresh("https://example.org/x/a", older)
 
 
 def test_the_examples_of_the_docs_are_configurations() -> None:

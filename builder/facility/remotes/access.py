@@ -5,22 +5,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
-from urllib.parse import quote
-
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from typing import TypeVar
 
 from builder import paths, web
-from builder.downloads.client import Client, public
-from builder.downloads.documents import Document, Documents
-from builder.errors import ForgeError, InfrastructureError, UsageError
+from builder.downloads.client import Client
+from builder.downloads.documents import Documents
+from builder.errors import UsageError
 from builder.facility import secret
 from builder.facility.kinds import Product, Token
 from builder.facility.offers import Offer
 from builder.facility.site import Site
 from builder.store.keys import Keyring, read_keyring
 
-M = TypeVar("M", bound=BaseModel)
 P = TypeVar("P", bound=Product)
 
 # The headers that a token makes.
@@ -75,41 +71,3 @@ def product(images: Sequence[P], offer: Offer) -> P:
 def chosen(images: Sequence[P], name: str | None) -> tuple[P, ...]:
     """The entries that are asked for: those of one name, or all."""
     return tuple(each for each in images if name in (None, each.name))
-
-
-def model(kind: type[M], content: Any, url: str) -> M:
-    """A record of a document; InfrastructureError where that says nonsense."""
-    try:
-        return kind.model_validate(content)
-    except ValidationError as error:
-        raise nonsense(url, error) from error
-
-
-def records(kind: type[M], document: Document) -> list[M]:
-    """The list of records that a document is."""
-    try:
-        return TypeAdapter(list[kind]).validate_python(document.json())  # type: ignore[valid-type]
-    except ValidationError as error:
-        raise nonsense(document.url, error) from error
-
-
-def nonsense(url: str, error: ValidationError) -> InfrastructureError:
-    """A document that is not what its server's documentation says."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or "the document"
-    return InfrastructureError(
-        f"{public(url)}: {field}: {first['msg']}", hint="is it the right address?"
-    )
-
-
-def part(text: str) -> str:
-    """A text as one part of a URL's path: all else but letters, digits and _.~- is quoted."""
-    return quote(text, safe="")
-
-
-def path(text: str, error: type[ForgeError] = UsageError) -> str:
-    """A relative path as a URL has it; `error` for one that leads out of its folder."""
-    parts = text.split("/")
-    if not all(parts) or ".." in parts or "." in parts or "\\" in text or not text.isprintable():
-        raise error(f"{text[:100]!r} is no path below a URL", hint="write it without .. and //")
-    return quote(text, safe="/~+:@,=")

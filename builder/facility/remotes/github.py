@@ -18,6 +18,7 @@ from typing import Final
 from pydantic import AwareDatetime, BaseModel, NonNegativeInt
 
 from builder import checksums
+from builder.downloads import records
 from builder.downloads.client import Client
 from builder.downloads.documents import Documents
 from builder.errors import InfrastructureError
@@ -95,7 +96,7 @@ class GithubReleases:
         found = [
             release
             for page in self.documents.pages(f"{self.url}?per_page=100", accept=JSON)
-            for release in access.records(_Release, page)
+            for release in records.rows(_Release, page)
             if not release.draft
             and (self.entry.prereleases or not release.prerelease)
             and any(choice.has(asset.name) for asset in release.assets)

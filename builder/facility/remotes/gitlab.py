@@ -16,6 +16,7 @@ from typing import Final
 from pydantic import AwareDatetime, BaseModel, NonNegativeInt
 
 from builder.checksums import Checksum
+from builder.downloads import records
 from builder.downloads.client import Client
 from builder.downloads.documents import Documents
 from builder.errors import InfrastructureError
@@ -83,7 +84,7 @@ class GitlabProject:
     @property
     def url(self) -> str:
         """The project, as the API has it."""
-        return f"{self.entry.url.rstrip('/')}/api/v4/projects/{access.part(self.entry.project)}"
+        return f"{self.entry.url.rstrip('/')}/api/v4/projects/{records.part(self.entry.project)}"
 
     def offers(self, name: str | None = None) -> Sequence[Offer]:
         """The images of the newest packages, or of the job; see `Remote`."""
@@ -108,13 +109,13 @@ class GitlabProject:
     def _packages(self) -> Iterable[_Package]:
         """All versions of the package, the newest first; the server's search knows parts only."""
         url = (
-            f"{self.url}/packages?package_type=generic&package_name={access.part(self.entry.package)}"
+            f"{self.url}/packages?package_type=generic&package_name={records.part(self.entry.package)}"
             "&order_by=created_at&sort=desc&per_page=100"
         )
         found = [
             package
             for page in self.documents.pages(url)
-            for package in access.records(_Package, page)
+            for package in records.rows(_Package, page)
             if package.name == self.entry.package
             and package.status == "default"
             and package.version
@@ -130,12 +131,12 @@ class GitlabProject:
         pages = self.documents.pages(f"{self.url}/packages/{package.id}/package_files?per_page=100")
         # A file that was uploaded again stays beside the new one; a download gives the newest.
         found: dict[str, _PackageFile] = {}
-        for each in (each for page in pages for each in access.records(_PackageFile, page)):
+        for each in (each for page in pages for each in records.rows(_PackageFile, page)):
             if each.file_name not in found or found[each.file_name].id < each.id:
                 found[each.file_name] = each
         version = package.version or ""
         where = f"the package {package.name} {version} of {self.entry.project}"
-        folder = f"{self.url}/packages/generic/{access.part(package.name)}/{access.part(version)}"
+        folder = f"{self.url}/packages/generic/{records.part(package.name)}/{records.part(version)}"
         if not any(choice.has(file) for file in found):
             return iter(())
 
@@ -145,13 +146,13 @@ class GitlabProject:
                     f"{where} has no {file}",
                     hint="its digests are nowhere else; it may be uploaded later than the images",
                 )
-            return self.documents.get(f"{folder}/{access.part(file)}", largest=largest).content
+            return self.documents.get(f"{folder}/{records.part(file)}", largest=largest).content
 
         voucher = vouching.voucher(self.entry, self._keyring, read, where)
         listed = (
             Asset(
                 name=file.file_name,
-                url=f"{folder}/{access.part(file.file_name)}",
+                url=f"{folder}/{records.part(file.file_name)}",
                 version=version,
                 date=file.created_at,
                 size=file.size,
@@ -169,7 +170,7 @@ class GitlabProject:
             for page in self.documents.pages(
                 f"{self.url}/pipelines/{pipeline}/jobs?scope=success&per_page=100"
             )
-            for job in access.records(_Job, page)
+            for job in records.rows(_Job, page)
             if job.name == self.entry.job
         ]
         if not jobs:
@@ -187,9 +188,9 @@ class GitlabProject:
         return job
 
     def _pipeline(self) -> int:
-        branch = access.part(self.entry.branch)
+        branch = records.part(self.entry.branch)
         url = f"{self.url}/pipelines?ref={branch}&status=success&order_by=id&sort=desc&per_page=1"
-        found = access.records(_Pipeline, self.documents.get(url))
+        found = records.rows(_Pipeline, self.documents.get(url))
         if not found:
             raise InfrastructureError(
                 f"the branch {self.entry.branch} of {self.entry.project} has no good pipeline",
@@ -202,7 +203,7 @@ class GitlabProject:
         where = f"the job {job.id} of {self.entry.project}"
 
         def read(file: str, largest: int) -> bytes:
-            return self.documents.get(f"{folder}/{access.path(file)}", largest=largest).content
+            return self.documents.get(f"{folder}/{records.path(file)}", largest=largest).content
 
         voucher = vouching.voucher(self.entry, self._keyring, read, where)
         files = self._artifacts(folder, job, voucher)
@@ -210,7 +211,7 @@ class GitlabProject:
         listed = (
             Asset(
                 name=file.rpartition("/")[2],
-                url=f"{folder}/{access.path(file, InfrastructureError)}",
+                url=f"{folder}/{records.path(file, InfrastructureError)}",
                 version=f"job {job.id}",
                 dated=False,
                 date=date,

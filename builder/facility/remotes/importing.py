@@ -19,8 +19,8 @@ from builder.checksums import Checksum
 from builder.disk import formats as table
 from builder.downloads import files
 from builder.downloads.client import Client, public
-from builder.downloads.files import Fetched, Wanted
 from builder.downloads.pieces import WrongContent
+from builder.downloads.wanted import Fetched, Wanted
 from builder.errors import InfrastructureError, UsageError
 from builder.facility.kinds import Product
 from builder.facility.offers import Brought, Offer, OfferedFile

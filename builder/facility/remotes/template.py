@@ -14,6 +14,7 @@ from typing import Final
 
 from builder import names
 from builder.checksums import Checksum
+from builder.downloads import records
 from builder.downloads.client import Client, public
 from builder.downloads.documents import Documents
 from builder.errors import InfrastructureError, UsageError
@@ -68,7 +69,7 @@ class TemplateServer:
         if self.entry.versions is None:
             found, where = [self.entry.version], f"the remote {self.name}"
         else:
-            where = f"{self.url}/{access.path(self.entry.versions)}"
+            where = f"{self.url}/{records.path(self.entry.versions)}"
             text = self.documents.get(where, largest=LARGEST).content.decode(errors="replace")
             pattern = access.pattern(self.entry.version, self.name)
             group = "version" if "version" in pattern.groupindex else 0
@@ -84,7 +85,7 @@ class TemplateServer:
 
     def _offer(self, image: TemplateProduct, version: str) -> Offer:
         file = _filled(image.file, version, image)
-        url = f"{self.url}/{access.path(file)}"
+        url = f"{self.url}/{records.path(file)}"
         voucher = self._voucher(image, version)
         size: int | None = None
         date: datetime | None = None
@@ -126,7 +127,7 @@ class TemplateServer:
 
     def _voucher(self, image: TemplateProduct, version: str) -> Voucher | None:
         def read(file: str, largest: int) -> bytes:
-            return self.documents.get(f"{self.url}/{access.path(file)}", largest=largest).content
+            return self.documents.get(f"{self.url}/{records.path(file)}", largest=largest).content
 
         filled = [
             _filled(text or "", version, image)
