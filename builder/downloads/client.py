@@ -8,12 +8,14 @@ no log, nor are queries of URLs, which may hold a signature.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Final
@@ -245,6 +247,8 @@ def _asked_to_wait(answer: requests.Response) -> str:
     after = answer.headers.get("Retry-After", "")
     if after.isascii() and after.isdecimal():
         return f"{after[:9]} s"
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        return f"until {parsedate_to_datetime(after).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     for left, reset in LIMITS:
         until = answer.headers.get(reset, "")
         known = until.isascii() and until.isdecimal() and len(until) < 12

@@ -8,10 +8,12 @@ the newest one.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -28,6 +30,8 @@ from builder.errors import InfrastructureError
 
 # Bytes.
 LARGEST: Final = 64 << 20
+# Seconds for which a document stays here that nobody asks for.
+KEEPS: Final = 30 * 24 * 3600
 # Pages of a list; each has 100 entries.
 PAGES: Final = 50
 
@@ -81,6 +85,8 @@ class Documents:
         also = (HTTPStatus.NOT_MODIFIED,) if old else ()
         with self.client.get(url, headers, also) as answer:
             if old is not None and answer.status_code == HTTPStatus.NOT_MODIFIED:
+                with contextlib.suppress(OSError):
+                    os.utime(place)
                 return _document(*old)
             stamp, content = _stamp(url, answer), _content(url, answer, largest)
         self._keep(place, stamp, content)
@@ -117,11 +123,21 @@ class Documents:
             except OSError:
                 Path(name).unlink()
                 raise
+            self._tidy()
         except OSError as error:
             raise InfrastructureError(
                 f"{place.parent}: {error.strerror}",
                 hint="this folder keeps downloads; make it writable",
             ) from error
+
+    def _tidy(self) -> None:
+        """Remove what nobody asked for in a long time, such as lists of releases that are gone."""
+        oldest = time.time() - KEEPS
+        for path in self.kept.iterdir():
+            # Another process may do the same.
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
 
 
 def _stamp(url: str, answer: requests.Response) -> _Stamp:

@@ -237,6 +237,10 @@ def test_a_server_that_asks_to_wait_gets_time(server: Api) -> None:
             Reply(b"", 403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "4102444800"}),
             "asks to wait until 2100-01-01 00:00 UTC",
         ),
+        (
+            Reply(b"", 503, {"Retry-After": "Fri, 01 Jan 2100 00:00:00 GMT"}),
+            r"\(503\), and asks to wait until 2100-01-01 00:00 UTC",
+        ),
         (Reply(b"", 403), r"is forbidden \(403\)"),
         (Reply(b"", 401), r"wants a login \(401\)"),
         (Reply(b"", 418), "answers 418"),
@@ -252,6 +256,12 @@ def test_refusals_say_what_to_do(server: Api, reply: Reply, words: str) -> None:
     assert caught.value.hint
     assert SECRET not in caught.value.message + caught.value.hint
     assert len(server.log) == 1
+
+
+def test_a_wait_that_nobody_understands_is_short(server: Api) -> None:
+    server.hurdles = [Reply(b"busy", 429, {"Retry-After": "soon"})]
+    with Client(server.url).get(f"{server.url}/image") as answer:
+        assert answer.content == CONTENT
 
 
 def test_what_is_not_there(server: Api) -> None:
@@ -319,6 +329,21 @@ def test_documents_are_asked_for_again_only_after_a_change(server: Api, tmp_path
     kept_file.write_bytes(b"damaged")
     assert documents.get(f"{server.url}/doc").json() == {"a": 2}
     assert server.log[-1].headers["If-None-Match"] is None
+
+
+def test_documents_that_nobody_asks_for_are_removed(server: Api, tmp_path: Path) -> None:
+    documents = Documents(Client(server.url), tmp_path)
+    for name in ("used", "forgotten", "new"):
+        server.routes[f"/{name}"] = serve(name.encode())
+    for name in ("used", "forgotten"):
+        documents.get(f"{server.url}/{name}")
+    for path in tmp_path.iterdir():
+        os.utime(path, (0, 0))
+    documents.get(f"{server.url}/used")
+    documents.get(f"{server.url}/new")
+    assert len(kept(tmp_path)) == 2
+    documents.get(f"{server.url}/used")
+    assert server.log[-1].headers["If-None-Match"]
 
 
 def test_documents_have_an_end(server: Api, tmp_path: Path) -> None:
