@@ -28,6 +28,7 @@ from tests.integration.apiserver import Answer, Api, Asked, Reply, as_json, runn
 CONTENT = os.urandom(600_000)
 SHA256 = Checksum("sha256", hashlib.sha256(CONTENT).hexdigest())
 SHA512 = Checksum("sha512", hashlib.sha512(CONTENT).hexdigest())
+OTHER = Checksum("sha256", "0" * 64)
 SECRET = "do-not-tell-anybody"
 
 
@@ -119,6 +120,21 @@ def test_a_part_without_a_mark_is_not_added_to(server: Api, tmp_path: Path) -> N
     assert (done.sha256, done.transferred) == (SHA256.value, len(CONTENT))
 
 
+def test_a_part_of_another_file_is_not_added_to(server: Api, tmp_path: Path) -> None:
+    asking, url, target = Client(server.url), f"{server.url}/image", tmp_path / "image"
+    server.hurdles = [Reply(os.urandom(9000), cut=5000), Reply(status=400)]
+    with pytest.raises(InfrastructureError, match="answers 400"):
+        files.fetch(asking, url, Wanted(checksum=OTHER), target)
+    assert files.fetch(asking, url, Wanted(checksum=SHA256), target).transferred == len(CONTENT)
+
+
+def test_a_line_may_break_a_few_times_without_a_byte(server: Api, tmp_path: Path) -> None:
+    server.hurdles = [serve(CONTENT, cut=0)] * 4
+    target = tmp_path / "image"
+    assert files.fetch(Client(server.url), f"{server.url}/image", Wanted(), target).size
+    assert len(server.log) == 5
+
+
 def test_a_server_without_parts(server: Api, tmp_path: Path) -> None:
     answers = iter([Reply(CONTENT, cut=1000), Reply(CONTENT, cut=5000), Reply(CONTENT)])
     server.routes["/image"] = lambda _: next(answers)
@@ -127,7 +143,6 @@ def test_a_server_without_parts(server: Api, tmp_path: Path) -> None:
     assert done.sha256 == SHA256.value
 
 
-OTHER = Checksum("sha256", "0" * 64)
 PAGE = b"<!DOCTYPE html><title>Not here</title>"
 LIES: dict[str, tuple[Answer | Reply, Wanted, str]] = {
     "hash": (serve(CONTENT), Wanted(checksum=OTHER), "its sha256 is another"),
