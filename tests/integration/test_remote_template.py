@@ -18,7 +18,7 @@ import pytest
 from builder.downloads import files
 from builder.errors import InfrastructureError, UsageError
 from builder.facility.offers import Offer
-from builder.facility.remotes import importing
+from builder.facility.remotes import importing, inspecting
 from builder.facility.site import Site
 from builder.manifest.imported import Imported
 from builder.progress import NoProgress
@@ -228,6 +228,35 @@ def test_disks_that_are_no_whole_image(
     with pytest.raises(InfrastructureError, match=words):
         brought(world, server, checksums="CHECKSUM")
     assert not_kept(world) == []
+
+
+@pytest.mark.parametrize("kind", ["backing", "external", "version", "short"])
+def test_qemu_img_opens_nothing_that_names_other_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    content, words = crafted(tmp_path)[kind]
+    file = tmp_path / "image.qcow2"
+    file.write_bytes(content)
+    monkeypatch.setattr(inspecting, "_qemu_img", lambda *_: pytest.fail("it was opened"))
+    with pytest.raises(InfrastructureError, match=words):
+        inspecting.inspect(file, "qcow2")
+
+
+def test_a_vmdk_of_many_files_is_refused(tmp_path: Path) -> None:
+    raw, whole, flat = tmp_path / "raw", tmp_path / "whole.vmdk", tmp_path / "flat.vmdk"
+    raw.write_bytes(os.urandom(1 << 20))
+    for made, kind in ((whole, "streamOptimized"), (flat, "monolithicFlat")):
+        options = ["-f", "raw", "-O", "vmdk", "-o", f"subformat={kind}"]
+        subprocess.run(["qemu-img", "convert", *options, str(raw), str(made)], check=True)
+    assert inspecting.inspect(whole, "vmdk").virtual_size == 1 << 20
+    assert inspecting.looks("vmdk")(whole.read_bytes()[:64]) == ""
+    assert "begins in another way" in inspecting.looks("vmdk")(flat.read_bytes()[:64])
+    with pytest.raises(InfrastructureError, match="begins in another way"):
+        inspecting.inspect(flat, "vmdk")
+    # Where the header does not tell it, qemu-img does.
+    told = inspecting._info(flat, "vmdk")["format-specific"]["data"]
+    with pytest.raises(InfrastructureError, match="names other files"):
+        inspecting._check_details(flat, told)
 
 
 def test_a_raw_disk_that_pretends(world: World, server: Api, tmp_path: Path) -> None:

@@ -102,7 +102,11 @@ def inspect(path: Path, form: str) -> Inspected:
     if known is None:
         return Inspected(None, ())
     with path.open("rb") as file:
-        _check_header(path, known, file.read(128))
+        head = file.read(128)
+    wrong = looks(form)(head)
+    if wrong:
+        raise _bad(path, wrong)
+    _check_header(path, known, head)
     told = _info(path, known)
     size = told.get("virtual-size")
     if told.get("format") != known or not isinstance(size, int) or size <= 0:
@@ -123,7 +127,7 @@ def inspect(path: Path, form: str) -> Inspected:
 def _check_header(path: Path, form: str, head: bytes) -> None:
     if form != "qcow2":
         return
-    if not head.startswith(QCOW2) or len(head) < FEATURES.stop:
+    if len(head) < FEATURES.stop:
         raise _bad(path, "is no qcow2 image")
     version = int.from_bytes(head[4:8], "big")
     if version not in (2, 3):
