@@ -225,6 +225,18 @@ def test_items_for_incus_and_their_times(world: World, ubuntu: Ubuntu, tmp_path:
     assert only(chosen.images).name == "a.qcow2"
 
 
+def test_the_disk_with_the_common_kernel_is_taken(world: World, ubuntu: Ubuntu) -> None:
+    for items in (version["items"] for version in ubuntu.versions.values()):
+        items["kvm.img"] = items["disk1.img"] | {"ftype": "disk-kvm.img", "path": "kvm.img"}
+    first = ubuntu.versions["20261101"]
+    first["items"] = dict(reversed(first["items"].items()))
+    ubuntu.put()
+    for offer in world.remote(**ubuntu.entry()).offers():
+        assert only(offer.images).name == "ubuntu-24.04-server-cloudimg-amd64.img"
+    chosen = world.remote(**ubuntu.entry(item="disk-kvm.img")).offers()[-1]
+    assert only(chosen.images).name == "kvm.img"
+
+
 def test_our_own_streams_can_be_read(world: World, tmp_path: Path) -> None:
     ours = stores.publisher(tmp_path)
     content = disk(tmp_path)
