@@ -20,6 +20,7 @@ from builder.manifest.changes import Side, changelog
 from builder.planning.explain import Explainer
 from builder.progress import Progress
 from builder.store import companions, gathering, keys, reading, writing
+from builder.store.delta.offering import offer
 from builder.store.index import StoreIndex
 from builder.store.publishing import Published, publish
 from builder.store.selection import select
@@ -30,6 +31,10 @@ Put finished builds into a store: upload, verify, sign, and name them in the sto
 that readers see all of a build or nothing. What is published already is left alone, and what is
 published is never replaced. A build whose checks or boots failed, or that was never booted, is
 refused.
+
+Beside a build lies a delta from the newest earlier one of its channel, where both are disks: who
+has that one fetches the delta only (docs/deltas.md). Making it takes about half a minute, or some
+minutes with a new kernel.
 
 A store is a folder, or a URL. Its index and each build's list of digests are signed by gpg with the
 key that --key or $FAI_FORGE_SIGNING_KEY names by its fingerprint. The index is valid for a while
@@ -83,6 +88,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         help="publish what failed or was never tried; the index says so for ever",
     )
     parser.add_argument(
+        "--no-delta",
+        action="store_true",
+        help="leave out the delta from the build before, which spares readers most of the download",
+    )
+    parser.add_argument(
         "--refresh", action="store_true", help="only sign the index anew, so that it stays valid"
     )
     common.add_out(parser)
@@ -105,7 +115,7 @@ def _call(arguments: argparse.Namespace) -> int:
         rows.channel(channel)
         shown = progress(quiet=False)
         try:
-            done = _publish(publisher, built, channel, now, shown, rows, arguments.force_unverified)
+            done = _publish(publisher, built, channel, now, shown, rows, arguments)
         finally:
             shown.finish()
         answers.append(_answer(built, done, publisher))
@@ -135,21 +145,41 @@ def _publish(
     now: datetime,
     shown: Progress,
     rows: images.Images,
-    unverified: bool,
+    arguments: argparse.Namespace,
 ) -> Published:
     with tempfile.TemporaryDirectory(prefix="fai-forge-") as folder:
         shown.stage(f"Reading {built}")
-        made = companions.make(built, Path(folder), _changelog(publisher, built, rows))
-        parcel = gathering.gather(built, made)
-        title = rows.row(names.parse(built.name)).title
-        return publish(publisher, parcel, channel, now, shown, title=title, unverified=unverified)
+        index = _current(publisher)
+        changes = _changelog(publisher, index, built, rows)
+        made = companions.make(built, Path(folder), changes)
+        delta = None
+        if not arguments.no_delta:
+            work = paths.cache().work
+            delta = offer(publisher.place, index, built, channel, Path(folder), work, shown)
+        parcel = gathering.gather(built, (*made, *([delta.path] if delta else [])))
+        return publish(
+            publisher,
+            parcel,
+            channel,
+            now,
+            shown,
+            title=rows.row(names.parse(built.name)).title,
+            unverified=arguments.force_unverified,
+            deltas=[delta.entry] if delta else [],
+        )
 
 
-def _changelog(publisher: Publisher, built: Built, rows: images.Images) -> ImageChangelog | None:
-    """What changed since the build that was published before; None for the first one."""
+def _current(publisher: Publisher) -> StoreIndex | None:
+    """The index as it is now; None in a new store."""
     # The lock makes the folder of a new store.
     with publisher.place.lock():
-        index = publisher.current()
+        return publisher.current()
+
+
+def _changelog(
+    publisher: Publisher, index: StoreIndex | None, built: Built, rows: images.Images
+) -> ImageChangelog | None:
+    """What changed since the build that was published before; None for the first one."""
     entry = reading.series(index, built.name) if index else None
     before = reading.newest(entry, below=built.serial) if entry else None
     if before is None:
@@ -174,6 +204,7 @@ def _answer(built: Built, done: Published, publisher: Publisher) -> dict[str, An
         "folder": done.folder,
         "index": done.index.serial,
         "unverified": done.build.unverified,
+        "deltas": [each.model_dump(by_alias=True) for each in done.build.deltas],
     }
 
 
@@ -184,6 +215,8 @@ def _print(answer: dict[str, Any]) -> None:
         return
     where = f"{answer['store']}/{answer['folder']}"
     print(f"{build} is published: {where}, channel {answer['channel']}, index {answer['index']}")
+    for delta in answer["deltas"]:
+        print(f"    delta from {delta['base']}: {delta['size'] / 10**6:.1f} MB")
     for doubt in answer["unverified"]:
         print(f"    not verified: {doubt}")
 

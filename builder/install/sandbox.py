@@ -97,11 +97,8 @@ def reenter(
     """
     check()
     way = Way.NATIVE if arch is None else emulation(arch)
-    command = [sys.executable, "-m", "builder", *argv]
-    # Inside, everybody is root: what hangs on the user is decided here.
-    inner = {**os.environ, MARK: "1", CACHE_VARIABLE: str(cache().root), **(env or {})}
-    inner[EMULATION] = way.value
-    words = ["setpriv", "--pdeathsig", "KILL", *_unshare(way), "--", *command]
+    words = _entered(way, "builder", argv)
+    inner = {**os.environ, **_settings(way), **(env or {})}
     code = foreground(words, env=inner, quiet=quiet)
     if code in KILLED:
         raise InfrastructureError(
@@ -109,6 +106,26 @@ def reenter(
             hint="the kernel does that where memory is short: free some, or use --workspace disk",
         )
     return code
+
+
+@needs("unshare", package="util-linux", purpose="build in namespaces of its own")
+@needs("setpriv", package="util-linux", purpose="end a build together with its caller")
+def call(module: str, argv: Sequence[str | Path]) -> None:
+    """Run `python -m MODULE ARGV` inside a new sandbox, out of sight; CommandError if it fails."""
+    words = _entered(Way.NATIVE, module, argv)
+    run(words, env={**os.environ, **_settings(Way.NATIVE)})
+
+
+def _entered(way: Way, module: str, argv: Sequence[str | Path]) -> list[str | Path]:
+    """The command that runs a module of ours inside a new sandbox."""
+    command = [sys.executable, "-m", module, *argv]
+    return ["setpriv", "--pdeathsig", "KILL", *_unshare(way), "--", *command]
+
+
+def _settings(way: Way) -> dict[str, str]:
+    """What a process inside is told."""
+    # Inside, everybody is root: what hangs on the user is decided here.
+    return {MARK: "1", CACHE_VARIABLE: str(cache().root), EMULATION: way.value}
 
 
 def check() -> None:

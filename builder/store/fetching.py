@@ -19,6 +19,10 @@ from builder.store.index import Digest
 from builder.store.place import OnBytes, Readable
 
 
+class Absent(InfrastructureError):
+    """A place has not the file that its index describes."""
+
+
 def fetch(
     place: Readable, path: str, wanted: Digest, target: Path, on_bytes: OnBytes = lambda _: None
 ) -> None:
@@ -144,8 +148,8 @@ def _another(place: Readable, path: str) -> WrongContent:
     )
 
 
-def _absent(place: Readable, path: str) -> InfrastructureError:
-    return InfrastructureError(
+def _absent(place: Readable, path: str) -> Absent:
+    return Absent(
         f"{place.url} has no {path}, which its index names",
         hint="a mirror may be behind; call it again later, or fetch from the store itself",
     )
