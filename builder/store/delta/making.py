@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -93,9 +93,12 @@ def _cuts(before: Packed, after: Packed, work: Path) -> _Cuts:
     return _Cuts(cut, told, cut_file, gone_file)
 
 
-def _once(payloads: Iterator[Payload] | Sequence[Payload]) -> list[Payload]:
+def _once(payloads: Iterable[Payload]) -> list[Payload]:
     """The first of each content."""
-    return list({each.digest: each for each in reversed(list(payloads))}.values())[::-1]
+    found: dict[str, Payload] = {}
+    for each in payloads:
+        found.setdefault(each.digest, each)
+    return list(found.values())
 
 
 def _unpacked(content: bytes, payload: Payload) -> bytes | None:

@@ -12,7 +12,7 @@ from typing import IO, Final
 
 from builder.errors import InfrastructureError
 from builder.install.workspace import available_memory
-from builder.run import needs, run
+from builder.run import CommandError, needs, run
 from builder.store.delta.segments import Segment, segments
 
 # Measured in docs/deltas.md: 3 is as fast as reading, 9 saves a sixth of what a new kernel takes,
@@ -49,8 +49,8 @@ def make(base: Path, new: Path, work: Path) -> list[Path]:
 def apply(base: Path, length: int, patches: Sequence[Path], target: Path, work: Path) -> None:
     """Make the file of `length` bytes that the patches make out of `base`.
 
-    Never more is written than `length`. Raises InfrastructureError where a patch gives another
-    length or memory is short, CommandError where it fits not, OSError where the disk is full.
+    Never more is written than `length`. Raises InfrastructureError where a patch does not fit or
+    gives another length, or memory is short, and OSError where the disk is full.
     """
     with target.open("wb") as out:
         for segment, patch in zip(segments(length, base.stat().st_size), patches, strict=True):
@@ -59,7 +59,13 @@ def apply(base: Path, length: int, patches: Sequence[Path], target: Path, work: 
             with _window(base, segment, work) as window:
                 bound = ("prlimit", f"--fsize={segment.length}")
                 words = ("zstd", "-q", "-f", "-d", "--no-sparse", f"--long={WINDOW}")
-                run([*bound, *words, f"--patch-from={window}", patch, "-o", piece])
+                try:
+                    run([*bound, *words, f"--patch-from={window}", patch, "-o", piece])
+                except CommandError as error:
+                    raise InfrastructureError(
+                        f"zstd cannot apply a delta: {error.done.output.strip() or error}",
+                        hint="the delta is damaged, or this machine has no room",
+                    ) from error
             if piece.stat().st_size != segment.length:
                 raise InfrastructureError(
                     f"a delta gives {piece.stat().st_size} bytes in place of {segment.length}",

@@ -13,6 +13,7 @@ import hashlib
 import lzma
 import mmap
 import os
+import re
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -24,6 +25,7 @@ from typing import Any, Final
 from builder.store.delta.header import BLOCK, LARGEST_DICT, LARGEST_STREAM
 
 MAGIC: Final = b"\xfd7zXZ\x00"
+BEGIN: Final = re.compile(re.escape(MAGIC))
 HEADER: Final = 12
 # The size of a block's check by the kind that the stream's header names.
 CHECKS: Final = {0: 0, 1: 4, 4: 8, 10: 32}
@@ -57,7 +59,9 @@ def find(path: Path) -> tuple[Payload, ...]:
 
 def _found(content: mmap.mmap) -> Iterator[Payload]:
     offset = 0
-    while (offset := content.find(MAGIC, offset)) >= 0:
+    # Not mmap.find(), which reads beyond the end before Python 3.11.4 (gh-105235).
+    while found := BEGIN.search(content, offset):
+        offset = found.start()
         try:
             payloads, end = _stream(content, offset)
         except (IndexError, ValueError):
