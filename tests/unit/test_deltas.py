@@ -103,7 +103,7 @@ HOSTILE: dict[str, dict[str, Any]] = {
     "a copy of another length": {"cut": [STREAM, {"g": 0, "l": 601, "c": 0}], "gone": [STREAM]},
     "a copy in the base": {"gone": [{"g": 0, "l": 600, "c": 0}]},
     "a stream without content": {"cut": [{**STREAM, "p": 0}], "gone": [STREAM]},
-    "streams from nothing": {"cut": [STREAM], "plain": [1]},
+    "streams from nothing": {"cut": [STREAM], "plain": [1], "rest": [4]},
     "a stream of the base beyond its end": {"gone": [{**STREAM, "g": 8 * BLOCK}]},
     "another kind": {"kind": "ImageManifest"},
     "a newer version": {"apiVersion": "fai-forge/v2"},

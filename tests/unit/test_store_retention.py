@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from builder import distros, images, names
 from builder.channels import DEFAULTS, Channel
 from builder.errors import ForgeError, InfrastructureError, UsageError
-from builder.store.index import Build, SeriesEntry, StoreIndex
+from builder.store.index import Build, Delta, SeriesEntry, StoreIndex, changed
 from builder.store.retention import Step, applied, expiry, leftovers
 from tests.unit.indexes import NOW, build, index, one, series
 
@@ -214,6 +214,17 @@ def test_what_was_removed_stays_as_a_tombstone() -> None:
     assert hidden == before[1].model_copy(update={"state": "hidden"})
     assert newest == before[2]
     assert StoreIndex.model_validate(after.model_dump()) == after
+
+
+def test_deltas_go_with_their_build_and_outlive_their_base() -> None:
+    store = index(series("debian-13", "daily 20260801", "daily 20260802", NEWER))
+    delta = Delta(name="delta", size=1, sha256="0" * 64, format="qcow2", base="20260801")
+    with_deltas = changed(store, lambda _, build: build.model_copy(update={"deltas": (delta,)}))
+    steps = expiry(with_deltas, CHANNELS, lambda _: ENDS, NOW)
+    removed, _, newest = applied(with_deltas, steps).series[0].builds
+    assert (removed.state, removed.deltas) == ("removed", ())
+    assert newest.deltas == (delta,)
+    assert "delta" in leftovers(removed, ["delta", removed.manifest.name])
 
 
 def test_one_serial_in_two_channels_is_two_builds() -> None:
