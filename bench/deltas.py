@@ -40,7 +40,7 @@ from builder.store.delta import disks
 from builder.store.delta.offering import offer
 from builder.store.folder import FolderPlace
 from builder.store.https import HttpsPlace
-from builder.store.index import Build, Digest, Image, SeriesEntry, StoreIndex
+from builder.store.index import Build, Delta, Digest, Image, SeriesEntry, StoreIndex
 
 FORGE = (sys.executable, "-m", "builder")
 NAME, DISTRO, SUITE, FORM = "debian-13", "debian", "trixie", "qcow2"
@@ -71,7 +71,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.deltas", description=__doc__)
     parser.add_argument("--packages", default=PACKAGES, help="default: %(default)s")
     parser.add_argument("--kernel", default=KERNEL, help="default: %(default)s")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="builds to keep, or to use again")
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR", help="builds and deltas to keep, and to use again"
+    )
     arguments = parser.parse_args()
     held = tuple(arguments.packages.split(","))
     with tempfile.TemporaryDirectory(prefix="fai-forge-bench-", dir="/var/tmp") as folder:
@@ -157,23 +159,16 @@ def _measure(
     what: str, aim: float, out: Path, built: Built, builds: list[Build], top: Path
 ) -> None:
     """Make the delta to a build, and update the build before it over HTTP."""
-    served = top / "served"
-    folder = served / NAME / built.serial
-    folder.mkdir(parents=True)
+    before = builds[-1]
     start = time.monotonic()
-    index = _index(builds, built)
-    offered = offer(
-        FolderPlace(out), index, built, "release", folder, paths.cache().work, NoProgress()
-    )
+    delta = _kept(built, before) or _made(out, built, builds)
     made = time.monotonic() - start
-    if offered is None:
-        sys.exit("no delta was made")
-    before, wanted = builds[-1], _entry(built).model_copy(update={"deltas": (offered.entry,)})
+    wanted = _entry(built).model_copy(update={"deltas": (delta,)})
     builds.append(wanted)
     image, old = wanted.images[0], out / NAME / before.serial / before.images[0].name
     target = top / image.name
     start, Counting.sent = time.monotonic(), 0
-    with _serving(served) as url:
+    with _serving(out) as url:
         came = update(
             HttpsPlace.at(url),
             _index(builds, built).series[0],
@@ -188,10 +183,29 @@ def _measure(
         sys.exit("the image did not come by its delta")
     target.unlink()
     print(
-        f"{what:10}{made:7.0f} s{offered.entry.size / 1e6:7.1f} MB{Counting.sent / 1e6:7.1f} MB"
+        f"{what:10}{made:7.0f} s{delta.size / 1e6:7.1f} MB{Counting.sent / 1e6:7.1f} MB"
         f"{Counting.sent / image.size:8.1%}{aim:6.0%}{used:7.0f} s",
         flush=True,
     )
+
+
+def _made(out: Path, built: Built, builds: list[Build]) -> Delta:
+    """The delta to a build, made as publishing does."""
+    place, index, work = FolderPlace(out), _index(builds, built), paths.cache().work
+    found = offer(place, index, built, "release", built.folder, work, NoProgress())
+    if found is None:
+        sys.exit("no delta was made")
+    return found.entry
+
+
+def _kept(built: Built, before: Build) -> Delta | None:
+    """The delta that was made before, with --keep."""
+    image = _entry(built).images[0]
+    path = built.folder / f"{image.name}.from-{before.serial}.delta"
+    if not path.exists():
+        return None
+    size, digest = path.stat().st_size, disks.digest(path)
+    return Delta(name=path.name, size=size, sha256=digest, format=FORM, base=before.serial)
 
 
 @contextmanager

@@ -99,7 +99,7 @@ def update(
         try:
             with run_folder(paths.cache().work) as work:
                 _make(way, image, kept, work, target)
-        except (ForgeError, OSError, MemoryError) as error:
+        except (ForgeError, OSError, ValueError, MemoryError) as error:
             said = error.message if isinstance(error, ForgeError) else str(error)
             log.warning("%s-%s comes as a whole: %s", entry.name, build.serial, said)
             return None

@@ -49,6 +49,8 @@ def test_a_disk_is_packed_and_comes_back(
 
 def head(**more: Any) -> Head:
     values: dict[str, Any] = {
+        "apiVersion": "fai-forge/v1",
+        "kind": "ImageDelta",
         "name": "debian-13",
         "base": "20261120",
         "serial": "20261121",
@@ -79,6 +81,8 @@ def test_a_head_is_read_as_it_was_written(tmp_path: Path) -> None:
     path = tmp_path / "delta"
     path.write_bytes(header.dump(whole) + bytes(7))
     assert header.read(path) == (whole, path.stat().st_size - 7)
+    told = json.loads(zlib.decompress(path.read_bytes()[12:-7]))
+    assert (told["apiVersion"], told["kind"]) == ("fai-forge/v1", "ImageDelta")
 
 
 GOOD = json.loads(head().model_dump_json(by_alias=True))
@@ -105,6 +109,7 @@ HOSTILE: dict[str, dict[str, Any]] = {
     "a stream without content": {"cut": [{**STREAM, "p": 0}], "gone": [STREAM]},
     "streams from nothing": {"cut": [STREAM], "plain": [1], "rest": [4]},
     "a stream of the base beyond its end": {"gone": [{**STREAM, "g": 8 * BLOCK}]},
+    "no version": {"apiVersion": None},
     "another kind": {"kind": "ImageManifest"},
     "a newer version": {"apiVersion": "fai-forge/v2"},
     "an unknown field": {"path": "/etc/passwd"},
@@ -311,3 +316,9 @@ def test_a_base_that_was_changed_is_no_base(tmp_path: Path, content: bytes) -> N
         return tmp_path / "base" if form == "qcow2" else None
 
     assert choose(series(*CHAIN[:2]), CHAIN[1], CHAIN[1].images[0], bases) is None
+
+
+def test_a_disk_of_too_many_pieces_has_no_delta(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(header, "LARGEST_HEAD", 100)
+    with pytest.raises(InfrastructureError, match="the head of the delta would have"):
+        header.dump(head())

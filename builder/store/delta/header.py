@@ -15,9 +15,10 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from builder.errors import InfrastructureError
-from builder.manifest.parts import API_VERSION, Part, Serial, Series, Sha256
+from builder.manifest.parts import Part, Serial, Series, Sha256
 from builder.store.delta.segments import segments
 
+KIND: Final = "ImageDelta"
 MAGIC: Final = b"FFDELTA1"
 # Bytes of the length that follows the magic.
 LENGTH: Final = 4
@@ -52,8 +53,8 @@ class Stream(Part):
 class Head(Part):
     """What a delta says of itself; lengths are in bytes, digests those of packed disks."""
 
-    api_version: Literal["fai-forge/v1"] = API_VERSION
-    kind: Literal["ImageDelta"] = "ImageDelta"
+    api_version: Literal["fai-forge/v1"]
+    kind: Literal["ImageDelta"]
     name: Series
     base: Serial
     serial: Serial
@@ -133,8 +134,13 @@ def packed_length(size: int, extents: tuple[Extent, ...]) -> int:
 
 
 def dump(head: Head) -> bytes:
-    """What a delta begins with."""
+    """What a delta begins with; InfrastructureError for a disk of too many pieces."""
     text = head.model_dump_json(by_alias=True, exclude_defaults=True).encode()
+    if len(text) > LARGEST_HEAD:
+        raise InfrastructureError(
+            f"the head of the delta would have {len(text)} bytes, and may have {LARGEST_HEAD}",
+            hint="the disk is in too many pieces",
+        )
     packed = zlib.compress(text, 9)
     return MAGIC + len(packed).to_bytes(LENGTH, "big") + packed
 

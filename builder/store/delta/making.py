@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from builder.manifest.parts import API_VERSION
 from builder.store.delta import header, patching, xzstreams
-from builder.store.delta.header import Head, Stream
+from builder.store.delta.header import KIND, Head, Stream
 from builder.store.delta.packing import Packed, pack
 from builder.store.delta.xzstreams import Payload
 
@@ -40,6 +41,8 @@ def make(pair: Pair, base: Path, new: Path, target: Path, work: Path) -> None:
     patches = patching.make(before.path, rest, work)
     plain = patching.make(cuts.gone_file, cuts.cut_file, work) if cuts.cut else []
     head = Head(
+        api_version=API_VERSION,
+        kind=KIND,
         name=pair.name,
         base=pair.base,
         serial=pair.serial,

@@ -69,7 +69,7 @@ def offer(
     try:
         with run_folder(work) as room:
             made = _make(place, built, wanted, room, out, progress)
-    except (ForgeError, OSError) as error:
+    except (ForgeError, OSError, ValueError, MemoryError) as error:
         said = error.message if isinstance(error, ForgeError) else str(error)
         log.warning("no delta from %s: %s", before, said)
         return None
