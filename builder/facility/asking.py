@@ -10,17 +10,17 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from typing import cast
 
-from builder.errors import ForgeError, InfrastructureError, UsageError
+from builder.errors import ForgeError, UsageError
+from builder.facility import rebuilding
 from builder.facility.config import Facility, Wanted
 from builder.facility.deltas import Bases
 from builder.facility.offers import Offer, Remote
 from builder.facility.remotes.open import open_remote
 from builder.facility.remotes.store import PublishedStore, Rebuild, at
 from builder.facility.site import Site
+from builder.sites.model import OverlayEntry
 from builder.store.open import scheme
 
 log = logging.getLogger(__name__)
@@ -118,14 +118,14 @@ def needed(facility: Facility, found: Sequence[Source]) -> tuple[Source, ...]:
 
 
 def rebuilder(site: Site | None) -> Rebuild:
-    """What makes images by building them again; InfrastructureError where nothing here can."""
-    try:
-        module = import_module("builder.facility.rebuilding")
-    except ModuleNotFoundError as error:
-        raise InfrastructureError(
-            "nothing here can build images again", hint="leave out --by-rebuild"
-        ) from error
-    return cast(Rebuild, partial(module.rebuild, site=site))
+    """What makes images by building them again, with the overlays of a site."""
+    words = () if site is None else tuple(_argument(each, site) for each in site.facility.overlays)
+    return partial(rebuilding.rebuild, ground=rebuilding.Ground(overlays=words))
+
+
+def _argument(entry: OverlayEntry, site: Site) -> str:
+    """What `--overlay` wants to hear of an overlay of the site."""
+    return f"{entry.url}#{entry.commit}" if entry.url else str(site.path(entry.folder or ""))
 
 
 def _opened(name: str, site: Site, rebuild: Rebuild | None) -> Remote:
