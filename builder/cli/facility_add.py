@@ -13,9 +13,9 @@ from builder import paths
 from builder.cli import common, facilities
 from builder.cli.progress import progress
 from builder.errors import InfrastructureError
-from builder.facility import adding, disks
+from builder.facility import adding, disks, placing
 from builder.facility.config import CUSTOM
-from builder.facility.delivering import Delivery, deliver
+from builder.facility.placing import PutAt
 from builder.facility.site import Site
 from builder.models import ARCHES
 from builder.progress import Progress
@@ -88,12 +88,12 @@ def _call(arguments: argparse.Namespace) -> int:
     return code(delivered)
 
 
-def taken(site: Site, name: str, done: Published, shown: Progress) -> tuple[Delivery, ...]:
+def taken(site: Site, name: str, done: Published, shown: Progress) -> tuple[PutAt, ...]:
     """Bring what was taken in to the targets of custom images."""
-    return deliver(site, name, done.build, site.facility.custom.to, shown)
+    return placing.put_all(site, site.facility.custom.to, name, done.build, shown)
 
 
-def answer(site: Site, name: str, done: Published, delivered: Sequence[Delivery]) -> dict[str, Any]:
+def answer(site: Site, name: str, done: Published, delivered: Sequence[PutAt]) -> dict[str, Any]:
     """What became of an image, for programs."""
     return {
         "name": name,
@@ -107,7 +107,7 @@ def answer(site: Site, name: str, done: Published, delivered: Sequence[Delivery]
     }
 
 
-def lines(site: Site, name: str, done: Published, delivered: Sequence[Delivery]) -> tuple[str, ...]:
+def lines(site: Site, name: str, done: Published, delivered: Sequence[PutAt]) -> tuple[str, ...]:
     """What became of an image, for people."""
     where = site.store.place.root / done.folder
     there = "is in the store already" if done.answer == "unchanged" else "is in the store"
@@ -120,7 +120,7 @@ def lines(site: Site, name: str, done: Published, delivered: Sequence[Delivery])
     )
 
 
-def code(delivered: Sequence[Delivery]) -> int:
+def code(delivered: Sequence[PutAt]) -> int:
     """The exit code: a target that failed is infrastructure that let us down."""
     return InfrastructureError.exit_code if any(each.error for each in delivered) else 0
 

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from builder.errors import ForgeError, InfrastructureError
-from builder.facility import room, sitekey, sizes
+from builder.errors import ForgeError, InfrastructureError, UsageError
+from builder.facility import room, secret, sitekey, sizes
 from builder.facility.amounts import in_words
 from builder.facility.config import Wanted
 from builder.facility.doors import DOORS, Doors
@@ -151,20 +151,11 @@ def _secrets(site: Site) -> Iterator[Finding]:
 
 def _wrong_token(token: Token, site: Site) -> tuple[str, str]:
     """What is wrong with a token, and what helps; empty if nothing is."""
-    if token.env is not None:
-        if os.environ.get(token.env):
-            return "", ""
-        return f"${token.env} is not set", "set it, or keep the token in a file that you name"
-    path = site.path(token.file or "")
     try:
-        mode = path.stat().st_mode
-        with path.open("rb") as file:
-            filled = bool(file.read(1))
-    except OSError as error:
-        return f"{path}: {error.strerror}", "write the token into it, with mode 0600"
-    if mode & OTHERS_MAY:
-        return f"others may read {path} (mode {mode & 0o777:04o})", f"chmod 600 {path}"
-    return ("", "") if filled else (f"{path} is empty", "write the token into it")
+        secret.read(token, site.folder)
+    except UsageError as error:
+        return error.message, error.hint
+    return "", ""
 
 
 def _offers(site: Site, doors: Doors) -> tuple[Mapping[str, Sequence[Offer]], list[Finding]]:

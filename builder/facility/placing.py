@@ -71,5 +71,6 @@ def put_all(
         try:
             found.append(put(site, open_target(each, site), name, build, progress))
         except ForgeError as error:
-            found.append(PutAt(each, error=error.message))
+            said = "; ".join(filter(None, (error.message, error.hint)))
+            found.append(PutAt(each, "failed", error=said))
     return tuple(found)

@@ -169,9 +169,9 @@ def token_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: Mapping[
     ("mode", "content", "said"),
     [
         (0o600, "secret", None),
-        (0o640, "secret", "others may read"),
-        (0o604, "secret", "others may read"),
-        (0o600, "", "is empty"),
+        (0o640, "secret", "others than its owner can read"),
+        (0o604, "secret", "others than its owner can read"),
+        (0o600, "", "holds no token"),
         (None, "", "No such file"),
     ],
 )

@@ -3,19 +3,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from builder.errors import InfrastructureError
-from builder.facility import initial
+from builder.facility import initial, placing
 from builder.facility.config import CUSTOM
-from builder.facility.delivering import deliver
 from builder.facility.expiring import expire
 from builder.facility.locks import alone
-from builder.facility.targets.target import Held
+from builder.facility.site import Site
+from builder.facility.targets.target import Held, Target
 from builder.progress import NoProgress
+from builder.store.index import Build
 from tests.unit.facilityworld import FakeTarget, World, world
 from tests.unit.stores import NOW, build
 
@@ -87,7 +89,21 @@ def test_expiry_waits_for_no_sync(here: World) -> None:
     assert set(states(here).values()) == {"public"}
 
 
-def test_a_build_is_brought_to_targets_one_failure_apart(here: World) -> None:
+def placed(
+    here: World, build: Build, names: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> Sequence[placing.PutAt]:
+    """What comes of a build at these targets."""
+
+    def opened(name: str, site: Site) -> Target:
+        return here.doors.target(name, site.facility.targets[name], site)
+
+    monkeypatch.setattr(placing, "open_target", opened)
+    return placing.put_all(here.site, names, NAME, build, NoProgress())
+
+
+def test_a_build_is_brought_to_targets_one_failure_apart(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     here.targets = {"pool": FakeTarget(), "bad": FakeTarget(broken=True)}
     targets = {**here.site.facility.targets, "bad": here.site.facility.targets["pool"]}
     here.site = type(here.site)(
@@ -95,7 +111,7 @@ def test_a_build_is_brought_to_targets_one_failure_apart(here: World) -> None:
     )
     entry = here.site.store.entry(NAME)
     assert entry is not None
-    made = deliver(here.site, NAME, entry.builds[-1], ["bad", "pool"], NoProgress(), here.doors)
+    made = placed(here, entry.builds[-1], ["bad", "pool"], monkeypatch)
     assert [each.answer for each in made] == ["failed", "placed"]
     assert "the pool is not there" in made[0].error
     (item,) = here.targets["pool"].put_items
@@ -108,9 +124,11 @@ def test_a_build_is_brought_to_targets_one_failure_apart(here: World) -> None:
     assert item.path.read_bytes() == SERIALS[2].encode()
 
 
-def test_a_target_that_takes_other_formats_says_so(here: World) -> None:
+def test_a_target_that_takes_other_formats_says_so(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     here.targets["pool"].formats = ("raw", "vmdk")
     entry = here.site.store.entry(NAME)
     assert entry is not None
-    (made,) = deliver(here.site, NAME, entry.builds[-1], ["pool"], NoProgress(), here.doors)
-    assert "takes raw, vmdk" in made.error
+    (made,) = placed(here, entry.builds[-1], ["pool"], monkeypatch)
+    assert "raw or vmdk is wanted" in made.error
