@@ -11,7 +11,7 @@ from builder.cli import common, facilities, pull
 from builder.cli.progress import progress
 from builder.facility import asking, syncing
 from builder.facility.amounts import in_words
-from builder.facility.syncing import Done, Synced
+from builder.facility.synced import CHANGING, Done, Synced
 
 DESCRIPTION = """\
 Make the facility's own store, and the targets of its series, what facility.yaml wants: the newest
@@ -97,7 +97,7 @@ def lines(synced: Synced, *, done: bool) -> list[str]:
 def _word(each: Done, *, done: bool) -> str:
     if each.outcome == "failed":
         return "FAILED"
-    changing = each.step.action in syncing.CHANGING
+    changing = each.step.action in CHANGING
     if not changing or not done:
         return each.step.action
     return WORDS[each.step.action] if each.outcome == "done" else "left"
@@ -111,7 +111,7 @@ def _summary(synced: Synced, *, done: bool) -> str:
     made: list[str] = [
         each.step.action for each in synced.steps if each.outcome in ("done", "planned")
     ]
-    counts = ", ".join(f"{WORDS[action]}: {made.count(action)}" for action in syncing.CHANGING)
+    counts = ", ".join(f"{WORDS[action]}: {made.count(action)}" for action in CHANGING)
     failed = sum(each.outcome == "failed" for each in synced.steps)
     failed += sum(bool(answer.error) for answer in synced.answers)
     wrong = f", failed: {failed}" if failed else ""

@@ -10,64 +10,25 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from fnmatch import fnmatchcase
 from itertools import groupby
-from typing import Literal
+from typing import Final
 
-from builder import names
 from builder.errors import ForgeError, InfrastructureError, UsageError
-from builder.facility import asking, locks, placing, pulling, record, refs, removing, syncplan
+from builder.facility import asking, locks, placing, pulling, removing, syncnotes, syncplan
 from builder.facility.asking import Answer, Source
 from builder.facility.offers import Remote
 from builder.facility.pulling import Pulled
-from builder.facility.record import RemoteRecord, SeriesRecord, SyncRecord
 from builder.facility.site import Site
+from builder.facility.synced import Done, Synced
 from builder.facility.syncplan import Step, TargetState
 from builder.facility.targets.target import Target
 from builder.progress import Progress
 from builder.store import writing
 from builder.store.index import Build
 
-WHAT = "sync"
-
-
-@dataclass(frozen=True)
-class Done:
-    """What became of a step: `words` say what was done, or why it was not."""
-
-    step: Step
-    outcome: Literal["planned", "done", "failed", "left"]
-    words: str = ""
-    transferred: int = 0
-
-
-@dataclass(frozen=True)
-class Synced:
-    """What came of a sync, or would come of it."""
-
-    answers: tuple[Answer, ...]
-    steps: tuple[Done, ...]
-
-    @property
-    def failed(self) -> bool:
-        """Whether a remote could not be asked, or a step failed."""
-        return any(answer.error for answer in self.answers) or any(
-            done.outcome == "failed" or _unknown(done.step) for done in self.steps
-        )
-
-    @property
-    def changes(self) -> bool:
-        """Whether anything was done, or would be."""
-        return any(done.step.action in CHANGING and done.outcome != "left" for done in self.steps)
-
-    @property
-    def transferred(self) -> int:
-        """The bytes that came over lines."""
-        return sum(done.transferred for done in self.steps)
-
-
-CHANGING = ("pull", "remove", "place", "withdraw")
+WHAT: Final = "sync"
 
 
 def sync(
@@ -97,10 +58,10 @@ def sync(
             ]
             _clean(site, done, now)
         except ForgeError as error:
-            _note_end(site, error)
+            syncnotes.end(site, error)
             raise
         synced = Synced(planned.answers, tuple(done))
-        _note(site, planned, synced, now)
+        syncnotes.outcome(site, synced, now)
         return synced
 
 
@@ -260,94 +221,3 @@ def in_words(pulled: Pulled) -> str:
     if pulled.answer == "unchanged":
         return "it is here already"
     return f"{pulled.how}, {pulled.transferred / 10**6:.1f} MB transferred"
-
-
-def _unknown(step: Step) -> bool:
-    """Whether a step was left because a target could not be asked."""
-    return step.action == "skip" and bool(step.where)
-
-
-def _before(site: Site) -> SyncRecord | None:
-    """The last record; a damaged one says nothing, and is replaced."""
-    try:
-        return record.read(site)
-    except ForgeError:
-        return None
-
-
-def _clock() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)
-
-
-def _note_end(site: Site, error: ForgeError) -> None:
-    """Write down what ended a sync before it was through."""
-    old = _before(site) or SyncRecord(ended=_clock(), ok=False)
-    said = {"ended": _clock(), "ok": False, "error": error.message}
-    record.write(site, old.model_copy(update=said))
-
-
-def _note(site: Site, planned: _Planned, synced: Synced, now: datetime) -> None:
-    """Write down how it went, for `facility status`."""
-    old = _before(site)
-    before = {each.name: each for each in old.remotes} if old else {}
-    remotes = [_of_remote(answer, before.get(answer.name), now) for answer in planned.answers]
-    index = site.store.index()
-    here = {entry.name: entry.builds for entry in index.series} if index else {}
-    names_seen = dict.fromkeys(step.series for step in planned.steps)
-    series = [_of_series(site, name, synced, here.get(name, ()), now) for name in names_seen]
-    known = (*site.facility.remotes, *(answer.name for answer in planned.answers))
-    merged = record.merged(old.remotes if old else (), remotes)
-    record.write(
-        site,
-        SyncRecord(
-            ended=_clock(),
-            ok=not synced.failed,
-            remotes=tuple(each for each in merged if each.name in known),
-            series=record.merged(old.series if old else (), series),
-        ),
-    )
-
-
-def _of_remote(answer: Answer, before: RemoteRecord | None, now: datetime) -> RemoteRecord:
-    url = answer.url or (before.url if before else "")
-    return RemoteRecord(
-        name=answer.name,
-        url=url,
-        ok=not answer.error,
-        error=answer.error,
-        series=len({offer.name for offer in answer.offers}),
-        date=now,
-        reached=now if not answer.error else (before.reached if before else None),
-    )
-
-
-def _of_series(
-    site: Site, name: str, synced: Synced, builds: Sequence[Build], now: datetime
-) -> SeriesRecord:
-    row = site.facility.wanted(name)
-    offers = [
-        offer
-        for answer in asking.allowed(row, synced.answers)
-        for offer in answer.offers
-        if offer.name == name and row and offer.channel in row.channels and refs.listed(offer)
-    ]
-    best = refs.newest(offers) if offers else None
-    local = [build.serial for build in builds if build.state == "public"]
-    mine = [done for done in synced.steps if done.step.series == name]
-    failed = [done for done in mine if done.outcome == "failed" or _unknown(done.step)]
-    return SeriesRecord(
-        name=name,
-        remote=best.remote if best else "",
-        newest=best.serial if best else "",
-        published=best.date if best else None,
-        local=max(local, key=names.serial_key, default=""),
-        did=tuple(did(done.step) for done in mine if done.outcome == "done"),
-        error=failed[0].words if failed else "",
-        date=now,
-    )
-
-
-def did(step: Step) -> str:
-    """A step in words, such as "pull 20261121 (portal)"."""
-    where = f" ({step.where})" if step.where else ""
-    return f"{step.action} {step.serial}{where}"

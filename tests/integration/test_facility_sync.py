@@ -18,7 +18,9 @@ from builder.errors import InfrastructureError
 from builder.facility import locks, placing, record, syncing
 from builder.facility.asking import Source
 from builder.facility.site import Site
-from builder.facility.syncing import Synced, sync
+from builder.facility.synced import Synced
+from builder.facility.synced import did as in_words
+from builder.facility.syncing import sync
 from builder.progress import NoProgress
 from builder.store.folder import FolderPlace
 from tests.integration.test_store_killed import child
@@ -45,7 +47,7 @@ def synced(of: Site, *sources: Source, patterns: tuple[str, ...] = (), dry: bool
 
 
 def did(result: Synced) -> list[str]:
-    return [syncing.did(each.step) for each in result.steps if each.outcome == "done"]
+    return [in_words(each.step) for each in result.steps if each.outcome == "done"]
 
 
 def failures(result: Synced) -> list[str]:

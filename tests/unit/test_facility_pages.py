@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from builder.cli import sync
 from builder.facility.asking import Answer
-from builder.facility.syncing import Done, Synced
+from builder.facility.synced import Done, Synced
 from builder.facility.syncplan import Step, plan
 from tests.unit.indexes import index, series
 from tests.unit.test_cli_stores import block
