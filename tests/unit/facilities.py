@@ -75,7 +75,7 @@ def site(root: Path, **row: Any) -> SealedSite:
         "store": {"path": "store", "key": KEY},
         "remotes": remotes,
         "series": [values],
-        "targets": {name: {"kind": "libvirt"} for name in values.get("to", ())},
+        "targets": {name: {"kind": "libvirt", "keep": 0} for name in values.get("to", ())},
     }
     return SealedSite(Facility.model_validate(facility), root)
 
