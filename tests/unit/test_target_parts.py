@@ -204,7 +204,15 @@ DOMAIN = """\
 
 def test_the_disks_of_a_domain() -> None:
     found = dict(disks(DOMAIN, lambda pool, volume: f"/{pool}/{volume}"))
-    assert found == {"/a/top": False, "/a/base": False, "/dev/vg/data": True, "/default/b": False}
+    assert found == {"/a/top": True, "/a/base": True, "/dev/vg/data": True, "/default/b": False}
+
+
+@pytest.mark.parametrize(
+    "below", ["", "<backingStore><source file='/a/base'/></backingStore>"], ids=["none", "a part"]
+)
+def test_a_disk_of_which_not_all_is_told(below: str) -> None:
+    text = f"<domain><disk><driver type='qcow2'/><source file='/a/top'/>{below}</disk></domain>"
+    assert dict(disks(text, lambda *_: ""))["/a/top"] is False
 
 
 def test_the_disks_of_a_snapshot() -> None:

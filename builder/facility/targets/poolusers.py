@@ -30,36 +30,47 @@ def users(connection: Any, real: Callable[[str], str]) -> Users:
     active = connection.listAllStoragePools(2)
     volumes = [volume for pool in active for volume in pool.listAllVolumes(0)]
     backing = {volume.path(): based_on(volume.XMLDesc(0)) for volume in volumes}
-    found: list[tuple[str, bool]] = []
+    found: dict[str, bool] = {}
     for domain in connection.listAllDomains(0):
         # As it runs, and as it starts next time (VIR_DOMAIN_XML_INACTIVE).
         texts = [domain.XMLDesc(0), domain.XMLDesc(2)]
         texts += [snapshot.getXMLDesc(0) for snapshot in domain.listAllSnapshots(0)]
-        found += [each for text in texts for each in disks(text, _volumes(connection))]
+        for path, known in (each for text in texts for each in disks(text, _volumes(connection))):
+            # The running machine tells what the definition of the same disk leaves open.
+            found[real(path)] = known or found.get(real(path), False)
     return chains(
-        {real(path): known for path, known in found},
+        found,
         {real(path): real(base) if base else None for path, base in backing.items()},
     )
 
 
 def disks(text: str, path_of: Callable[[str, str], str]) -> Iterator[tuple[str, bool]]:
-    """The paths of a domain's disks, and whether each is known to stand alone.
+    """The paths of a domain's disks, and whether it is known what each stands on.
 
-    `path_of` tells the path of a volume, given its pool and its name.
+    It is known of raw disks, which stand alone, and of a running machine's. `path_of` tells the
+    path of a volume, given its pool and its name.
     """
     for disk in _parsed(text).iter("disk"):
         if disk.get("device", "disk") in REMOVABLE:
             continue
         driver = disk.find("driver")
-        alone = driver is not None and driver.get("type") == "raw"
+        known = (driver is not None and driver.get("type") == "raw") or _is_whole(disk)
         # Also those of the images below it, which a running domain tells.
         for source in disk.iter("source"):
             volume = source.get("volume")
             path = source.get("file") or source.get("dev")
             if volume:
-                yield path_of(source.get("pool", ""), volume), alone
+                yield path_of(source.get("pool", ""), volume), known
             elif path:
-                yield path, alone
+                yield path, known
+
+
+def _is_whole(disk: ET.Element) -> bool:
+    """Whether all images below a disk are told: libvirt ends such a chain with an empty element."""
+    below = disk.find("backingStore")
+    while below is not None and len(below):
+        below = below.find("backingStore")
+    return below is not None
 
 
 def based_on(text: str) -> str | None:
@@ -70,7 +81,7 @@ def based_on(text: str) -> str | None:
 def chains(disks: dict[str, bool], backing: dict[str, str | None]) -> Users:
     """What disks and volumes stand on.
 
-    `disks` are those of domains, and whether each is known to stand alone; `backing` has all
+    `disks` are those of domains, and whether it is known what each stands on; `backing` has all
     volumes, and what each one was made from.
     """
     bases = {base for base in backing.values() if base}
