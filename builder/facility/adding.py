@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -23,12 +23,13 @@ from builder.errors import UsageError
 from builder.facility import disks
 from builder.facility.config import CUSTOM
 from builder.facility.locks import alone
+from builder.facility.naming import Facts, facts
 from builder.facility.site import Site
 from builder.manifest import collect, document
 from builder.manifest.imported import Imported, Origin
 from builder.manifest.model import Verdict
 from builder.manifest.parts import Serial, Series
-from builder.models import ARCHES, DEFAULT_ARCH
+from builder.models import ARCHES
 from builder.progress import Progress
 from builder.store.publishing import Published
 
@@ -48,18 +49,6 @@ class Wish:
     arch: str | None = None
     format: str | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class About:
-    """What a name says about an image, as far as it says anything."""
-
-    distro: str
-    release: str
-    codename: str
-    arch: str
-    roles: tuple[str, ...]
-    title: str
 
 
 def add(site: Site, wish: Wish, project: Path, now: datetime, progress: Progress) -> Published:
@@ -151,33 +140,19 @@ def _canonical(name: str) -> str:
         return name
 
 
-def _about(wish: Wish) -> About:
+def _about(wish: Wish) -> Facts:
     """What is known of an image by its name, and by what was said."""
-    try:
-        name = names.parse(wish.name)
-    except UsageError:
-        first, _, rest = wish.name.partition("-")
-        second = rest.partition("-")[0] or CUSTOM
-        return About(first, second, "", wish.arch or DEFAULT_ARCH, (), wish.title or wish.name)
-    if wish.arch not in (None, name.arch):
+    known = facts(wish.name)
+    if known.says_arch and wish.arch not in (None, known.arch):
         raise UsageError(
-            f"{wish.name} is a name for {name.arch}, and --arch says {wish.arch}",
+            f"{wish.name} is a name for {known.arch}, and --arch says {wish.arch}",
             hint=f"names of other machines end in one of {', '.join(ARCHES)}",
         )
-    roles = " ".join(name.roles)
-    title = f"{names.title(name)}, {roles}" if roles else names.title(name)
-    return About(
-        name.distro,
-        name.release,
-        names.codename(name),
-        name.arch,
-        name.roles,
-        wish.title or title,
-    )
+    return replace(known, arch=wish.arch or known.arch, title=wish.title or known.title)
 
 
 def _fill(
-    folder: Path, wish: Wish, serial: str, about: About, now: datetime, progress: Progress
+    folder: Path, wish: Wish, serial: str, about: Facts, now: datetime, progress: Progress
 ) -> None:
     """Lay a build's folder out: the image, and its manifest."""
     said = disks.format_of(wish.file, wish.format)

@@ -1,30 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Disk images of unknown makers: which format they have, and that they lead to no other file.
 
-What a qcow2's header says is read here, before any program opens the image: opened, one with a
-backing file or an external data file would have other files of this machine read as its disk. And
-the guest that wrote a raw disk chose its first bytes, so a name that says raw and a header that
+The guest that wrote a raw disk chose its first bytes, so a name that says raw and a header that
 says qcow2 are a question for a person.
-Source: docs/interop/qcow2.txt of QEMU.
 """
 
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from builder.disk import qcow2
 from builder.errors import CheckError, InfrastructureError, UsageError
 from builder.run import needs, run
 
-QCOW2: Final = b"QFI\xfb"
-# The second version's header; in the third, flags of what a reader must understand follow.
-HEADER: Final = struct.Struct(">4sIQIIQIIQQIIQ")
-INCOMPATIBLE: Final = struct.Struct(">Q")
-DIRTY, CORRUPT, EXTERNAL = 1, 2, 4
 # What other formats begin with, so that none of them is taken for a raw disk.
 OTHERS: Final[Mapping[bytes, str]] = {
     b"KDMV": "vmdk",
@@ -71,7 +63,7 @@ def format_of(path: Path, said: str | None = None) -> str:
                 hint=f"qemu-img convert -f {name} -O qcow2 makes a qcow2 of a disk image; what is"
                 " compressed must be unpacked; --format raw takes it as it is",
             )
-    is_qcow2 = start.startswith(QCOW2)
+    is_qcow2 = start.startswith(qcow2.MAGIC)
     named = said or SUFFIXES.get(path.suffix.lower())
     if named is None:
         return "qcow2" if is_qcow2 else "raw"
@@ -104,34 +96,20 @@ def look(path: Path, format_: str) -> Disk:
 def _start(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(HEADER.size + INCOMPATIBLE.size)
+            return file.read(qcow2.SIZE)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", hint="name a disk image") from error
 
 
 def check_header(path: Path) -> None:
     """Raise CheckError for a qcow2 that is more than one file, damaged, or encrypted."""
-    start = _start(path)
-    if len(start) < HEADER.size or not start.startswith(QCOW2):
-        raise CheckError(f"{path} is no qcow2", hint="is it whole? copy it again")
-    _, version, backing, _, _, _, encrypted, *_ = HEADER.unpack_from(start)
-    flags = 0
-    if version >= 3 and len(start) >= HEADER.size + INCOMPATIBLE.size:
-        (flags,) = INCOMPATIBLE.unpack_from(start, HEADER.size)
-    wrong = {
-        "has a backing file, so it is only a part of an image": backing,
-        "keeps its data in another file": flags & EXTERNAL,
-        "is encrypted": encrypted,
-        "is marked as corrupt": flags & CORRUPT,
-        "was not closed by the program that wrote it": flags & DIRTY,
-    }
-    for sentence, true in wrong.items():
-        if true:
-            raise CheckError(
-                f"{path} {sentence}",
-                hint="qemu-img convert -O qcow2 makes a whole image of it, where it is used;"
-                " nothing was taken in",
-            )
+    wrong = qcow2.flaw(_start(path))
+    if wrong:
+        raise CheckError(
+            f"{path} {wrong}",
+            hint="qemu-img convert -O qcow2 makes a whole image of it, where it is used; nothing"
+            " was taken in",
+        )
 
 
 @needs("qemu-img", package="qemu-utils", purpose="look at images that others made")

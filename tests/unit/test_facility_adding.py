@@ -16,7 +16,7 @@ from builder.manifest.imported import Imported
 from builder.progress import NoProgress
 from tests.unit.facilityworld import World, world
 from tests.unit.stores import NOW, build
-from tests.unit.test_facility_disks import image, qcow2
+from tests.unit.test_facility_disks import header, image
 
 IMAGES = """\
 policies: {security: {summary: Security updates, when: [security]}}
@@ -44,7 +44,7 @@ def add(here: World, wish: Wish) -> Imported:
 
 
 def test_an_image_is_taken_in(here: World, tmp_path: Path) -> None:
-    file = image(tmp_path, qcow2(), "Our Image.qcow2")
+    file = image(tmp_path, header(), "Our Image.qcow2")
     wish = Wish(file, "appliance-1", title="Ours", arch="arm64", properties={"os_type": "linux"})
     found = add(here, wish)
     assert (found.name, found.serial, found.title) == ("appliance-1", "20261121", "Ours")
@@ -59,15 +59,17 @@ def test_an_image_is_taken_in(here: World, tmp_path: Path) -> None:
 
 def test_serials_of_a_day_go_on(here: World, tmp_path: Path) -> None:
     serials = [
-        add(here, Wish(image(tmp_path, qcow2() + bytes([n])), "appliance-1")).serial
+        add(here, Wish(image(tmp_path, header() + bytes([n])), "appliance-1")).serial
         for n in range(3)
     ]
     assert serials == ["20261121", "20261121.1", "20261121.2"]
-    assert add(here, Wish(image(tmp_path, qcow2()), "appliance-1", "20261001")).serial == "20261001"
+    assert (
+        add(here, Wish(image(tmp_path, header()), "appliance-1", "20261001")).serial == "20261001"
+    )
 
 
 def test_a_name_of_our_grammar_says_what_it_is(here: World, tmp_path: Path) -> None:
-    found = add(here, Wish(image(tmp_path, qcow2()), "debian-12-ours-arm64"))
+    found = add(here, Wish(image(tmp_path, header()), "debian-12-ours-arm64"))
     assert (found.distro, found.release, found.codename) == ("debian", "12", "bookworm")
     assert (found.roles, found.arch) == (("ours",), "arm64")
     assert found.title == "Debian 12 (bookworm), ours"
@@ -94,7 +96,7 @@ def test_names_that_are_refused(here: World, wish: Wish, said: str) -> None:
 @pytest.mark.parametrize("serial", ["1", "20261340", "20261121.0", "2026112"])
 def test_serials_that_are_refused(here: World, tmp_path: Path, serial: str) -> None:
     with pytest.raises(UsageError):
-        add(here, Wish(image(tmp_path, qcow2()), "appliance-1", serial))
+        add(here, Wish(image(tmp_path, header()), "appliance-1", serial))
 
 
 def test_a_series_that_came_from_elsewhere_is_refused(here: World, tmp_path: Path) -> None:

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from builder.disk import qcow2
 from builder.errors import CheckError, ForgeError, UsageError
 from builder.facility import disks
 
 
-def qcow2(*, version: int = 3, backing: int = 0, crypt: int = 0, flags: int = 0) -> bytes:
+def header(*, version: int = 3, backing: int = 0, crypt: int = 0, flags: int = 0) -> bytes:
     """A header as docs/interop/qcow2.txt of QEMU describes it."""
-    start = disks.HEADER.pack(
-        disks.QCOW2, version, backing, 0, 16, 1 << 30, crypt, 1, 0x30000, 0x10000, 1, 0, 0
+    start = qcow2.HEADER.pack(
+        qcow2.MAGIC, version, backing, 0, 16, 1 << 30, crypt, 1, 0x30000, 0x10000, 1, 0, 0
     )
     return start + (struct.pack(">QQQII", flags, 0, 0, 4, 104) if version == 3 else b"")
 
@@ -28,20 +29,22 @@ def image(tmp_path: Path, content: bytes, name: str = "image") -> Path:
 
 def test_a_whole_qcow2_is_taken(tmp_path: Path) -> None:
     for version in (2, 3):
-        disks.check_header(image(tmp_path, qcow2(version=version)))
+        disks.check_header(image(tmp_path, header(version=version)))
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (qcow2(backing=104), "has a backing file"),
-        (qcow2(version=2, backing=72), "has a backing file"),
-        (qcow2(flags=disks.EXTERNAL), "keeps its data in another file"),
-        (qcow2(flags=disks.EXTERNAL | disks.DIRTY), "keeps its data in another file"),
-        (qcow2(crypt=2), "is encrypted"),
-        (qcow2(flags=disks.CORRUPT), "is marked as corrupt"),
-        (qcow2(flags=disks.DIRTY), "was not closed"),
-        (qcow2()[:40], "is no qcow2"),
+        (header(backing=104), "names a backing file"),
+        (header(version=2, backing=72), "names a backing file"),
+        (header(flags=qcow2.EXTERNAL), "names an external data file"),
+        (header(flags=qcow2.EXTERNAL | qcow2.DIRTY), "names an external data file"),
+        (header(crypt=2), "is encrypted"),
+        (header(flags=qcow2.CORRUPT), "is marked as corrupt"),
+        (header(flags=qcow2.DIRTY), "was not closed"),
+        (header(version=4), "of version 4"),
+        (header()[:76], "is no qcow2"),
+        (header()[:40], "is no qcow2"),
         (b"x" * 512, "is no qcow2"),
     ],
 )
@@ -54,13 +57,13 @@ def test_what_is_not_one_whole_file_is_refused(tmp_path: Path, content: bytes, s
 @pytest.mark.parametrize(
     ("name", "content", "said", "found"),
     [
-        ("a.qcow2", qcow2(), None, "qcow2"),
-        ("a.img", qcow2(), None, "qcow2"),
+        ("a.qcow2", header(), None, "qcow2"),
+        ("a.img", header(), None, "qcow2"),
         ("a.img", b"\0" * 512, None, "raw"),
         ("a.raw", b"\0" * 512, None, "raw"),
         ("a.RAW", b"\0" * 512, None, "raw"),
-        ("a.raw", qcow2(), "raw", "raw"),
-        ("a.raw", qcow2(), "qcow2", "qcow2"),
+        ("a.raw", header(), "raw", "raw"),
+        ("a.raw", header(), "qcow2", "qcow2"),
         ("a.img", b"\xfd7zXZ\0", "raw", "raw"),
     ],
 )
@@ -72,7 +75,7 @@ def test_formats(tmp_path: Path, name: str, content: bytes, said: str | None, fo
     ("name", "content", "said"),
     [
         # Who used a raw disk can have written that header, with a backing file of this machine.
-        ("a.raw", qcow2(), None),
+        ("a.raw", header(), None),
         ("a.qcow2", b"\0" * 512, None),
         ("a.raw", b"\0" * 512, "qcow2"),
         ("a.vmdk", b"KDMV" + b"\0" * 512, None),

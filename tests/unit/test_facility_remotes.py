@@ -25,9 +25,9 @@ from builder.errors import ForgeError, InfrastructureError, UsageError
 from builder.facility import secret
 from builder.facility.config import Facility
 from builder.facility.kinds import SimplestreamsRemote, Token
+from builder.facility.naming import facts
 from builder.facility.remotes import (
     access,
-    importing,
     inspecting,
     simplestreams,
     versions,
@@ -107,23 +107,23 @@ def test_names_tell_formats(name: str, form: str) -> None:
 
 
 def test_names_tell_what_an_image_is() -> None:
-    found = importing.facts("debian-13-hypervisor-arm64")
+    found = facts("debian-13-hypervisor-arm64")
     assert (found.distro, found.release, found.codename) == ("debian", "13", "trixie")
     assert (found.arch, found.roles, found.title) == (
         "arm64",
         ("hypervisor",),
-        "Debian 13 (trixie)",
+        "Debian 13 (trixie), hypervisor",
     )
-    found = importing.facts("talos-1.9-metal-aarch64")
+    found = facts("talos-1.9-metal-aarch64")
     assert (found.distro, found.release, found.arch) == ("talos", "1.9", "arm64")
     assert (found.roles, found.title) == (("metal",), "talos-1.9-metal-aarch64")
-    found = importing.facts("router")
+    found = facts("router")
     assert (found.distro, found.release, found.arch) == ("router", "unknown", "amd64")
 
 
 @given(st.from_regex(r"\A[a-z0-9][a-z0-9.-]{0,60}\Z"))
 def test_every_series_has_facts(name: str) -> None:
-    found = importing.facts(name)
+    found = facts(name)
     assert all((found.distro, found.release, found.arch, found.title))
     assert all(found.roles)
 
@@ -282,7 +282,7 @@ def test_the_examples_of_the_docs_are_configurations() -> None:
         for name, entry in Facility.model_validate(facility).remotes.items():
             kinds.add(entry.kind)
             for image in getattr(entry, "images", ()):
-                assert importing.facts(image.name).distro in (*DISTROS, "talos")
+                assert facts(image.name).distro in (*DISTROS, "talos")
                 access.pattern(getattr(image, "asset", ""), name)
     assert kinds == {"simplestreams", "github", "gitlab", "url"}
     assert len(examples) == 5

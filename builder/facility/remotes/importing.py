@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from builder import names
 from builder.builds import MANIFEST
 from builder.checksums import Checksum
 from builder.disk import formats as table
@@ -23,6 +22,7 @@ from builder.downloads.pieces import WrongContent
 from builder.downloads.wanted import Fetched, Wanted
 from builder.errors import InfrastructureError, UsageError
 from builder.facility.kinds import Product
+from builder.facility.naming import UNKNOWN, Facts, facts
 from builder.facility.offers import Brought, Offer, OfferedFile
 from builder.facility.remotes import inspecting
 from builder.facility.remotes.inspecting import Inspected
@@ -30,27 +30,14 @@ from builder.facility.remotes.vouching import signer_of
 from builder.manifest import document
 from builder.manifest.imported import Imported, Origin
 from builder.manifest.model import File
-from builder.models import ARCHES, DEFAULT_ARCH
+from builder.models import ARCHES
 from builder.store.place import OnBytes
 
 # Who names an image of a remote wants it: there is no other channel to choose from.
 CHANNEL: Final = "release"
 GIB: Final = 1 << 30
-UNKNOWN: Final = "unknown"
 # What others call distributions in os_distro, where it is not our word (libosinfo's names).
 OS_DISTRO: Final = {"alma": "almalinux", "centos": "centos", "windows": "windows"}
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a name tells of an image; what it does not tell is "unknown"."""
-
-    distro: str
-    release: str
-    codename: str
-    arch: str
-    roles: tuple[str, ...]
-    title: str
 
 
 @dataclass(frozen=True)
@@ -61,29 +48,6 @@ class _Image:
     path: Path
     fetched: Fetched
     inspected: Inspected
-
-
-def facts(name: str) -> Facts:
-    """What an image's name tells: by the grammar of names, or else by its parts."""
-    try:
-        found = names.parse(name)
-        if found.serial or found.tag:
-            raise UsageError(f"{name} is no series")
-        return Facts(
-            found.distro,
-            found.release,
-            names.codename(found),
-            found.arch,
-            found.roles,
-            names.title(found),
-        )
-    except UsageError:
-        first, *rest = name.split("-")
-        arch = next((names.ARCH_TOKENS[word] for word in rest if word in names.ARCH_TOKENS), None)
-        other = [word for word in rest if word and word not in names.ARCH_TOKENS]
-        roles = tuple(dict.fromkeys(other[1:]))
-        release = other[0] if other else UNKNOWN
-        return Facts(first, release, "", arch or DEFAULT_ARCH, roles, name)
 
 
 def bring(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from builder.disk import qcow2
 from builder.downloads.pieces import WrongContent
 from builder.errors import InfrastructureError
 from builder.manifest.model import Verdict
@@ -20,12 +21,11 @@ from builder.run import Completed, needs, run
 
 # Seconds: a file that keeps qemu-img busy for longer is not worth it.
 LONGEST: Final = 600.0
-QCOW2: Final = b"QFI\xfb"
 XZ: Final = b"\xfd7zXZ\x00"
 # How the files of a format begin; formats that are not here begin with anything.
 MAGIC: Final[Mapping[str, bytes]] = {
-    "qcow2": QCOW2,
-    "qcow2-zlib": QCOW2,
+    "qcow2": qcow2.MAGIC,
+    "qcow2-zlib": qcow2.MAGIC,
     "raw.xz": XZ,
     "raw.tar.xz": XZ,
     "rootfs.tar.xz": XZ,
@@ -43,11 +43,6 @@ DISKS: Final[Mapping[str, str]] = {
 CHECKED: Final = ("qcow2", "vmdk", "vhdx")
 # What a server sends in place of a file.
 PAGES: Final = (b"<!doctype", b"<html", b"<?xml", b"{")
-# docs/interop/qcow2.txt of QEMU: the offset of the backing file's name, and the incompatible
-# features, of which bit 2 is an external data file.
-BACKING: Final = slice(8, 16)
-FEATURES: Final = slice(72, 80)
-EXTERNAL: Final = 1 << 2
 # Exit codes of `qemu-img check`: clusters that nobody uses are no damage.
 LEAKS, UNSUPPORTED = 3, 63
 # How files end, the longest first.
@@ -106,7 +101,8 @@ def inspect(path: Path, form: str) -> Inspected:
     wrong = looks(form)(head)
     if wrong:
         raise _bad(path, wrong)
-    _check_header(path, known, head)
+    if known == "qcow2" and (wrong := qcow2.flaw(head)):
+        raise _bad(path, wrong)
     told = _info(path, known)
     size = told.get("virtual-size")
     if told.get("format") != known or not isinstance(size, int) or size <= 0:
@@ -122,20 +118,6 @@ def inspect(path: Path, form: str) -> Inspected:
     if done.returncode not in (0, LEAKS, UNSUPPORTED):
         raise _bad(path, "is damaged, as qemu-img check says")
     return Inspected(size, (Verdict(name="qemu-img", verdict="passed", detail=sentence),))
-
-
-def _check_header(path: Path, form: str, head: bytes) -> None:
-    if form != "qcow2":
-        return
-    if len(head) < FEATURES.stop:
-        raise _bad(path, "is no qcow2 image")
-    version = int.from_bytes(head[4:8], "big")
-    if version not in (2, 3):
-        raise _bad(path, f"is a qcow2 image of version {version}, which nobody reads")
-    if any(head[BACKING]):
-        raise _bad(path, "names a backing file, so it is only a part of an image")
-    if version == 3 and int.from_bytes(head[FEATURES], "big") & EXTERNAL:
-        raise _bad(path, "names an external data file, so it is only a part of an image")
 
 
 def _check_details(path: Path, details: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from builder.disk import formats
+from builder.disk import formats, qcow2
 from builder.disk.formats import Source
 from builder.disk.toolbox import Toolbox
 from builder.errors import ForgeError, InfrastructureError
@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 # How a file of a format begins, and qemu's name of it; the raw disk is made out of these, and for
 # these nothing but the raw disk is needed. The first one is the one to send.
 READABLE: Final[Mapping[str, tuple[bytes, str]]] = {
-    "qcow2": (b"QFI\xfb", "qcow2"),
-    "qcow2-zlib": (b"QFI\xfb", "qcow2"),
+    "qcow2": (qcow2.MAGIC, "qcow2"),
+    "qcow2-zlib": (qcow2.MAGIC, "qcow2"),
     "raw": (b"", "raw"),
 }
 WRITABLE: Final = (*READABLE, "raw.xz")
