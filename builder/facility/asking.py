@@ -149,6 +149,11 @@ def ask(source: Source, series: str | None = None) -> tuple[Answer, Remote | Non
         return Answer(source.name, url, tuple(remote.offers(series))), remote
     except ForgeError as error:
         return Answer(source.name, url, error=error.message, hint=error.hint), None
+    except Exception as error:
+        # What it says is not ours to choose; it must not end what is done with others.
+        log.debug("%s", source.name, exc_info=True)
+        said = f"what it says makes no sense ({type(error).__name__}: {error})"
+        return Answer(source.name, url, error=said, hint="tell us about it"), None
 
 
 def allowed(row: Wanted | None, answers: Sequence[Answer]) -> tuple[Answer, ...]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import heapq
+import itertools
 import logging
 import os
 import shutil
@@ -115,10 +116,12 @@ def choose(entry: SeriesEntry, build: Build, image: Image, bases: Bases) -> Way 
         return None
     builds = {each.serial: each for each in entry.builds if each.state != "removed"}
     limit = WORTH * image.size
-    queue: list[tuple[int, str, tuple[Step, ...]]] = [(0, build.serial, ())]
+    # A number of its own for each way, since steps have no order.
+    number = itertools.count()
+    queue: list[tuple[int, str, int, tuple[Step, ...]]] = [(0, build.serial, next(number), ())]
     seen: set[str] = set()
     while queue:
-        size, serial, steps = heapq.heappop(queue)
+        size, serial, _, steps = heapq.heappop(queue)
         if serial in seen:
             continue
         seen.add(serial)
@@ -130,7 +133,8 @@ def choose(entry: SeriesEntry, build: Build, image: Image, bases: Bases) -> Way 
         for delta in made.deltas:
             if size + delta.size < limit:
                 step = Step(made, delta)
-                heapq.heappush(queue, (size + delta.size, delta.base, (step, *steps)))
+                way = (size + delta.size, delta.base, next(number), (step, *steps))
+                heapq.heappush(queue, way)
     return None
 
 

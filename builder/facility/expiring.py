@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,8 +57,7 @@ def expire(site: Site, now: datetime, doors: Doors = DOORS, *, dry_run: bool = F
             return Expired(Plan((), site.facility.store.quota), tuple(said))
         plan = keeping.plan(index, site.facility, asked.uses(), now)
         if not dry_run and plan.removed:
-            removing.remove(site.store, plan.removed, now)
-            said += _forget(asked, plan)
+            said += _forget(asked, removing.remove(site.store, plan.removed, now))
         return Expired(plan, tuple(said))
 
 
@@ -74,9 +73,8 @@ def _ask(site: Site, doors: Doors) -> _Asked:
     return _Asked(held, errors)
 
 
-def _forget(asked: _Asked, plan: Plan) -> list[str]:
+def _forget(asked: _Asked, gone: Collection[Key]) -> list[str]:
     """Remove at the targets what is gone here; what went wrong."""
-    gone = {(name, build.serial) for name, build in plan.removed}
     said = []
     for target, held in asked.held:
         if (held.name, held.serial) in gone:

@@ -23,8 +23,9 @@ from builder.facility.placing import PutAt
 from builder.facility.refs import Ref
 from builder.facility.site import LocalStore, Site
 from builder.progress import Progress
-from builder.store import tending
+from builder.store import fetching, tending
 from builder.store.index import Build, Delta, TagEntry
+from builder.store.index import folder as path_of
 
 LABEL: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
 # What is taken where nobody says which formats.
@@ -59,11 +60,24 @@ def pull(
     progress.stage(f"Looking for {ref}")
     offers, by_name = find(sources, ref, row.channels if row else ())
     chosen = formats or (row.formats if row else FORMATS)
-    done = first(site, [(by_name[each.remote], each) for each in offers], chosen, now, progress)
+    usable = [each for each in offers if each.of(chosen)] or offers
+    done = first(site, [(by_name[each.remote], each) for each in usable], chosen, now, progress)
+    _check_formats(done, formats)
     build = pin(site.store, ref, done.offer, done.build, now) if ref.tag else done.build
     targets = row.to if row else ()
     placed = placing.put_all(site, targets, ref.name, build, progress)
     return replace(done, build=build, placed=placed)
+
+
+def _check_formats(done: Pulled, formats: Sequence[str]) -> None:
+    """Raise UsageError where a format was asked for, and the build is here in others."""
+    have = {image.format for image in done.build.images}
+    if formats and not have & set(formats):
+        raise UsageError(
+            f"{done.offer} is here as {', '.join(sorted(have))}, and a build never changes",
+            hint="--into DIR brings it in other formats; for the next builds, formats: [...] in"
+            " facility.yaml does",
+        )
 
 
 def find(
@@ -88,37 +102,49 @@ def first(
     now: datetime,
     progress: Progress,
 ) -> Pulled:
-    """Take a build from the first remote that gives it; the last one's error where none does."""
+    """Take a build from the first remote that gives it; the last one's error where none does.
+
+    What goes wrong here, and not at a remote, is an error at once.
+    """
+    store = site.store
     for number, (remote, offer) in enumerate(sources, 1):
-        try:
-            return take(site, remote, offer, formats, now, progress)
-        except InfrastructureError as error:
-            if number == len(sources):
-                raise
-            complain([Answer(remote.name, error=error.message)])
+        with alone(site, offer.name):
+            there = held(store, offer)
+            if there is not None:
+                return Pulled(offer, there, "unchanged")
+            folder = site.incoming / _folder_name(remote.name) / offer.name / offer.serial
+            try:
+                _recall(store, offer, folder)
+                brought = bring(remote, offer, formats, folder, progress)
+            except ForgeError as error:
+                if number == len(sources):
+                    raise
+                complain([Answer(remote.name, error=error.message)])
+                continue
+            deltas = handed_on(offer, folder)
+            done = store.admit(
+                folder, offer.channel, now, progress, origin=remote.url, deltas=deltas
+            )
+            tidy(site, offer.name)
+            return Pulled(offer, done.build, "pulled", brought.transferred, brought.how)
     raise AssertionError("no remote to take it from")
 
 
-def take(
-    site: Site,
-    remote: Remote,
-    offer: Offer,
-    formats: Sequence[str],
-    now: datetime,
-    progress: Progress,
-) -> Pulled:
-    """Take an offer into the site's own store, if it is not there."""
-    store = site.store
-    with alone(site, offer.name):
-        there = held(store, offer)
-        if there is not None:
-            return Pulled(offer, there, "unchanged")
-        folder = site.incoming / _folder_name(remote.name) / offer.name / offer.serial
-        brought = bring(remote, offer, formats, folder, progress)
-        deltas = handed_on(offer, folder)
-        done = store.admit(folder, offer.channel, now, progress, origin=remote.url, deltas=deltas)
-        tidy(site, offer.name)
-    return Pulled(offer, done.build, "pulled", brought.transferred, brought.how)
+def _recall(store: LocalStore, offer: Offer, folder: Path) -> None:
+    """Have the manifest of an image that was removed here, so that it may come back as it was.
+
+    Those of stores come with their build; of others it says when it was taken in, and there is only
+    the one that stayed.
+    """
+    entry = store.entry(offer.name) if offer.build is None else None
+    gone = (each for each in (entry.builds if entry else ()) if each.serial == offer.serial)
+    build = next(gone, None)
+    if build is None:
+        return
+    name = build.manifest.name
+    content = fetching.content(store.place, f"{path_of(offer.name, build)}/{name}", build.manifest)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
 
 
 def alone(site: Site, name: str) -> AbstractContextManager[None]:

@@ -18,7 +18,7 @@ KIND: Final = "SyncRecord"
 FILE: Final = "sync.json"
 
 # A serial, or nothing where there is no build.
-Perhaps = Annotated[str, StringConstraints(pattern=r"^([0-9]{8}(\.[1-9][0-9]*)?)?$")]
+Perhaps = Annotated[str, StringConstraints(pattern=r"^([0-9]{8}(\.[1-9][0-9]{0,3})?)?$")]
 
 
 class RemoteRecord(Part):

@@ -14,10 +14,17 @@ from builder.store import tending
 from builder.store.index import Build
 
 
-def remove(store: LocalStore, builds: Sequence[tuple[str, Build]], now: datetime) -> None:
-    """Remove builds, each given with its series; their manifests stay, and so do tagged builds."""
-    if builds:
-        tending.remove(store.publisher, builds, now, "this site keeps others")
+def remove(
+    store: LocalStore, builds: Sequence[tuple[str, Build]], now: datetime
+) -> frozenset[tuple[str, str]]:
+    """Remove builds, each given with its series; the series and serials of those that went.
+
+    Their manifests stay, and so do builds that somebody tagged.
+    """
+    if not builds:
+        return frozenset()
+    steps = tending.remove(store.publisher, builds, now, "this site keeps others")
+    return frozenset((step.series, step.build.serial) for step in steps)
 
 
 def complete(store: LocalStore, now: datetime) -> None:

@@ -8,6 +8,7 @@ what is whole under its name, and the rest aside; the next sync goes on from the
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,7 +29,11 @@ from builder.progress import Progress
 from builder.store import writing
 from builder.store.index import Build
 
+log = logging.getLogger(__name__)
+
 WHAT: Final = "sync"
+# How many older images stay at a target whose kind does not say it.
+KEPT: Final = 2
 
 
 def sync(
@@ -56,12 +61,16 @@ def sync(
                 for _, steps in groupby(planned.steps, key=lambda step: step.series)
                 for each in doing.series(list(steps))
             ]
-            _clean(site, done, now)
         except ForgeError as error:
             syncnotes.end(site, error)
             raise
         synced = Synced(planned.answers, tuple(done))
         syncnotes.outcome(site, synced, now)
+        try:
+            _clean(site, done, now)
+        except InfrastructureError as error:
+            # Such as somebody who takes an image in just now, which is a while.
+            log.warning("tidying is left to the next sync: %s", error.message)
         return synced
 
 
@@ -135,7 +144,7 @@ def _state(site: Site, name: str, opened: dict[str, Target]) -> TargetState:
     except ForgeError as error:
         return TargetState(name, error=error.message)
     opened[name] = target
-    return TargetState(name, held, older=getattr(site.facility.targets[name], "keep", 0))
+    return TargetState(name, held, older=getattr(site.facility.targets[name], "keep", KEPT))
 
 
 @dataclass

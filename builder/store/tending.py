@@ -84,13 +84,20 @@ def remove(
 def pin(publisher: Publisher, name: str, build: Build, tag: TagEntry, now: datetime) -> Build:
     """Give a build of a series a tag that it has elsewhere; the build with it.
 
-    UsageError where the tag is on another build of the series.
+    UsageError where the tag is on another build of the series, InfrastructureError where somebody
+    removed the build, since the caller saw it.
     """
     with _index(publisher, dry_run=False) as index:
         entry = reading.series(index, name)
-        holders = {
-            t.tag: each.serial for each in (entry.builds if entry else ()) for t in each.tags
-        }
+        builds = entry.builds if entry else ()
+        # As it is now: it may have got another tag meanwhile.
+        there = next((each for each in builds if each.serial == build.serial), None)
+        if there is None or there.state == "removed" or there.manifest != build.manifest:
+            raise InfrastructureError(
+                f"{name}-{build.serial} was removed from {publisher.place.url} meanwhile",
+                hint="call it again",
+            )
+        holders = {tag.tag: each.serial for each in builds for tag in each.tags}
         holder = holders.get(tag.tag, build.serial)
         if holder != build.serial:
             raise UsageError(
@@ -98,8 +105,8 @@ def pin(publisher: Publisher, name: str, build: Build, tag: TagEntry, now: datet
                 hint="a tag never moves; name the build by its serial",
             )
         if tag.tag in holders:
-            return build
-        pinned = build.model_copy(update={"tags": (*build.tags, tag)})
+            return there
+        pinned = there.model_copy(update={"tags": (*there.tags, tag)})
 
         def change(series: str, each: Build) -> Build:
             return pinned if (series, each.serial) == (name, build.serial) else each

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from builder.errors import InfrastructureError
-from builder.facility import locks, placing, record, syncing
+from builder.facility import locks, placing, record, removing, syncing
 from builder.facility.asking import Source
 from builder.facility.site import Site
 from builder.facility.synced import Synced
@@ -249,6 +249,22 @@ def test_what_came_into_use_meanwhile_stays(
     monkeypatch.setattr(pool, "put", putting)
     synced(north, remote(tmp_path, north))
     assert set(pool.there) == {(NAME, OLD), (NAME, NEW)}
+
+
+def test_somebody_at_work_in_the_store_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    north = site(tmp_path / "north")
+    portal(tmp_path, NEW)
+
+    def busy(*_: object) -> None:
+        raise InfrastructureError("another publisher is at work")
+
+    monkeypatch.setattr(removing, "complete", busy)
+    assert not synced(north, remote(tmp_path, north)).failed
+    found = record.read(north)
+    assert found is not None
+    assert (found.ok, found.series[0].did) == (True, (f"pull {NEW} (portal)",))
 
 
 def test_an_index_that_nobody_changes_stays_valid(tmp_path: Path) -> None:

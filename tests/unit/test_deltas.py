@@ -293,6 +293,15 @@ def test_the_cheapest_way_is_taken(tmp_path: Path) -> None:
         assert way(tmp_path, series(*CHAIN[:3], leap), A) == expected
 
 
+def test_two_ways_of_the_same_bytes(tmp_path: Path) -> None:
+    image = CHAIN[1].images[0]
+    (delta,) = CHAIN[1].deltas
+    twice = CHAIN[1].model_copy(
+        update={"deltas": (delta, delta.model_copy(update={"name": f"other-{image.name}"}))}
+    )
+    assert way(tmp_path, series(CHAIN[0], twice), A) == [B]
+
+
 def test_what_is_not_worth_it_comes_as_a_whole(tmp_path: Path) -> None:
     assert way(tmp_path, series(*CHAIN[:3], build(D, {C: 399})), A) == [B, C, D]
     assert way(tmp_path, series(*CHAIN[:3], build(D, {C: 400})), A) is None
