@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import pytest
@@ -12,7 +13,11 @@ from tests.integration.harness import ROOT
 
 def make(*words: str) -> subprocess.CompletedProcess[str]:
     argv = ["make", "--dry-run", "--no-print-directory", *words]
-    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    # `make test` hands its own options and variables on.
+    env = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFL"))
+    }
+    return subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
 
 def forge(*words: str) -> list[list[str]]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import platform
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -172,3 +173,14 @@ def test_a_container_of_another_architecture(monkeypatch: pytest.MonkeyPatch) ->
     container.check_arch("amd64")
     with pytest.raises(InfrastructureError, match="arm64 does not start on x86_64"):
         container.check_arch("arm64")
+
+
+def test_a_keeper_that_nobody_owns_starts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the thread that follows the owner comes late."""
+    (tmp_path / "owner").touch()
+    monkeypatch.setattr(threading.Thread, "start", lambda _: None)
+    with pytest.raises(SystemExit) as caught:
+        keeper.Owner(tmp_path / "owner").start(["true"])
+    assert caught.value.code == keeper.UNABLE

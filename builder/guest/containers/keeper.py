@@ -69,9 +69,17 @@ class Owner:
     def __init__(self, lock: Path) -> None:
         self._file = lock.open("r")
         self._mutex = threading.Lock()
-        self._gone = False
+        # Before anything is started: who only cleans up has no owner, and the thread may be late.
+        self._gone = self._is_gone()
         self._processes: list[subprocess.Popen[bytes]] = []
         threading.Thread(target=self._follow, daemon=True).start()
+
+    def _is_gone(self) -> bool:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def _follow(self) -> None:
         fcntl.flock(self._file, fcntl.LOCK_SH)
