@@ -8,6 +8,7 @@ processes run the tests (pytest-xdist), and what shares a build or an archive st
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -20,6 +21,9 @@ from xdist.scheduler import LoadScopeScheduling
 # A loaded machine is no failure: neither slow examples nor a slow search for them.
 settings.register_profile("loaded", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("loaded")
+
+# Under nohup, programs that tests start would inherit that they do not hear of a closed terminal.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 HERE = Path(__file__).parent
 UNIT = HERE / "unit"
