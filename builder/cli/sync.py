@@ -91,7 +91,8 @@ def lines(synced: Synced, *, done: bool) -> list[str]:
     ]
     table = common.table(HEADINGS, rows) if rows else []
     down = [f"{each.name}: {each.error}" for each in synced.answers if each.error]
-    return [*table, *down, _summary(synced, done=done)]
+    odd = [f"series: {match}: no remote has a series of that name" for match in synced.unmatched]
+    return [*table, *down, *odd, _summary(synced, done=done)]
 
 
 def _word(each: Done, *, done: bool) -> str:
@@ -126,6 +127,7 @@ def _plain(synced: Synced, facility: str, *, dry_run: bool) -> dict[str, Any]:
         "done": not dry_run,
         "failed": synced.failed,
         "transferred": synced.transferred,
+        "unmatched": synced.unmatched,
         "remotes": [
             {"name": each.name, "url": each.url, "error": each.error} for each in synced.answers
         ],

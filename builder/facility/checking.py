@@ -95,7 +95,20 @@ def _index(site: Site, now: datetime) -> tuple[StoreIndex | None, list[Finding]]
         return index, [Finding(False, "store", f"its index is valid until {until} only", renew)]
     builds = sum(build.state != "removed" for each in index.series for build in each.builds)
     used = in_words(sizes.of_store(index))
-    return index, [Finding(True, "store", f"{root}: {builds} builds, {used}")]
+    return index, [
+        Finding(True, "store", f"{root}: {builds} builds, {used}"),
+        *_missing(site, index),
+    ]
+
+
+def _missing(site: Site, index: StoreIndex) -> Iterator[Finding]:
+    """The images that the index names, and that are not there as they were."""
+    for entry in index.series:
+        for build in entry.builds:
+            for image in site.store.missing(entry.name, build):
+                sentence = f"{image.name} is not there, or has another size"
+                hint = f"fai-forge pull {entry.name}:{build.serial} brings it again"
+                yield Finding(False, "store", sentence, hint)
 
 
 def _folders(site: Site) -> Iterator[Finding]:

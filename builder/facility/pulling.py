@@ -110,7 +110,7 @@ def first(
     for number, (remote, offer) in enumerate(sources, 1):
         with alone(site, offer.name):
             there = held(store, offer)
-            if there is not None:
+            if there is not None and not store.missing(offer.name, there):
                 return Pulled(offer, there, "unchanged")
             folder = site.incoming / _folder_name(remote.name) / offer.name / offer.serial
             try:
@@ -121,12 +121,16 @@ def first(
                     raise
                 complain([Answer(remote.name, error=error.message)])
                 continue
-            deltas = handed_on(offer, folder)
-            done = store.admit(
-                folder, offer.channel, now, progress, origin=remote.url, deltas=deltas
-            )
+            if there is not None:
+                store.mend(offer.name, there, folder)
+                build = there
+            else:
+                deltas = handed_on(offer, folder)
+                build = store.admit(
+                    folder, offer.channel, now, progress, origin=remote.url, deltas=deltas
+                ).build
             tidy(site, offer.name)
-            return Pulled(offer, done.build, "pulled", brought.transferred, brought.how)
+            return Pulled(offer, build, "pulled", brought.transferred, brought.how)
     raise AssertionError("no remote to take it from")
 
 
@@ -230,6 +234,11 @@ def pin(store: LocalStore, ref: Ref, offer: Offer, build: Build, now: datetime) 
 def _not_found(
     ref: Ref, sources: Sequence[Source], answers: Sequence[Answer], channels: Sequence[str]
 ) -> ForgeError:
+    if not sources:
+        return UsageError(
+            f"there is no remote to take {ref} from",
+            hint="write one below remotes: in facility.yaml, or give --from URL and --keyring",
+        )
     down = [answer.name for answer in answers if answer.error]
     where = ", ".join(answer.name for answer in answers) or "no remote"
     if down:

@@ -13,7 +13,7 @@ from builder.builds import Builds
 from builder.facility import config
 from builder.facility.config import Facility
 from builder.progress import Progress
-from builder.store import gathering, reading
+from builder.store import fetching, gathering, reading
 from builder.store.derived import Derived
 from builder.store.folder import FolderPlace
 from builder.store.index import Build, Delta, Image, SeriesEntry, StoreIndex, folder
@@ -96,6 +96,22 @@ class LocalStore:
     def file(self, name: str, build: Build, image: Image) -> Path:
         """Where an image of it lies."""
         return self.place.root / folder(name, build) / image.name
+
+    def missing(self, name: str, build: Build) -> tuple[Image, ...]:
+        """The images of a build whose files are not there, or have another size."""
+        return tuple(
+            image
+            for image in build.images
+            if self.place.size(f"{folder(name, build)}/{image.name}") != image.size
+        )
+
+    def mend(self, name: str, build: Build, brought: Path) -> None:
+        """Put the missing images of a build back, out of a folder where they are as published."""
+        with self.publisher.place.lock():
+            for image in self.missing(name, build):
+                if fetching.is_file(brought / image.name, image):
+                    path = f"{folder(name, build)}/{image.name}"
+                    self.place.upload(brought / image.name, path, lambda _: None)
 
     def admit(
         self,

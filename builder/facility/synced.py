@@ -26,6 +26,8 @@ class Synced:
 
     answers: tuple[Answer, ...]
     steps: tuple[Done, ...]
+    unmatched: tuple[str, ...] = ()
+    """The rows of facility.yaml that no series of any remote falls under."""
 
     @property
     def failed(self) -> bool:

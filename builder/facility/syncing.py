@@ -51,7 +51,8 @@ def sync(
     """
     if dry_run:
         planned = _planned(site, sources, patterns, progress)
-        return Synced(planned.answers, tuple(Done(step, "planned") for step in planned.steps))
+        steps = tuple(Done(step, "planned") for step in planned.steps)
+        return Synced(planned.answers, steps, planned.unmatched)
     with locks.alone(site.state, WHAT):
         try:
             planned = _planned(site, sources, patterns, progress)
@@ -64,7 +65,7 @@ def sync(
         except ForgeError as error:
             syncnotes.end(site, error)
             raise
-        synced = Synced(planned.answers, tuple(done))
+        synced = Synced(planned.answers, tuple(done), planned.unmatched)
         syncnotes.outcome(site, synced, now)
         try:
             _clean(site, done, now)
@@ -94,6 +95,7 @@ class _Planned:
     remotes: dict[str, Remote]
     targets: dict[str, Target]
     steps: tuple[Step, ...]
+    unmatched: tuple[str, ...]
 
 
 def _planned(
@@ -114,7 +116,24 @@ def _planned(
     targets: dict[str, Target] = {}
     states = [_state(site, name, targets) for name in _targets(site)]
     steps = syncplan.plan(site.facility, answers, index, states, wants)
-    return _Planned(answers, remotes, targets, steps)
+    complete = not any(answer.error for answer in answers)
+    if complete and patterns and not steps:
+        raise UsageError(
+            f"no series that is kept here is called {' or '.join(patterns)}",
+            hint="fai-forge sync --dry-run shows them; quote patterns: 'debian-13*'",
+        )
+    unmatched = _unmatched(site, answers) if complete and not patterns else ()
+    return _Planned(answers, remotes, targets, steps, unmatched)
+
+
+def _unmatched(site: Site, answers: Sequence[Answer]) -> tuple[str, ...]:
+    """The rows that no series falls under, as one that is misspelled."""
+    known = {offer.name for answer in answers for offer in answer.offers}
+    return tuple(
+        row.match
+        for row in site.facility.series
+        if not any(fnmatchcase(name, row.match) for name in known)
+    )
 
 
 def _check(site: Site, patterns: Sequence[str]) -> None:

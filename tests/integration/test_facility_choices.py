@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from builder.cli.sync import lines
 from builder.errors import InfrastructureError, UsageError
-from builder.facility import asking, pulling
+from builder.facility import asking, pulling, syncing
 from builder.facility.asking import Source
 from builder.facility.offers import Offer, Remote
 from builder.facility.pulling import Pulled
@@ -90,3 +91,36 @@ def test_a_remote_that_makes_no_sense(tmp_path: Path, north: Site) -> None:
     odd = Source("odd", open_)
     assert "makes no sense" in asking.ask(odd)[0].error
     assert pull(north, odd, portal_of(tmp_path, north)).answer == "pulled"
+
+
+@pytest.mark.parametrize("harm", ["gone", "cut off"])
+def test_a_file_that_was_lost_comes_again(tmp_path: Path, north: Site, harm: str) -> None:
+    remote = portal_of(tmp_path, north)
+    pull(north, remote)
+    build = newest(north)
+    file = north.store.file(NAME, build, build.images[0])
+    whole = file.read_bytes()
+    if harm == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(whole[:-1])
+    assert north.store.missing(NAME, build) == build.images
+    assert pull(north, remote).answer == "pulled"
+    assert file.read_bytes() == whole
+    assert pull(north, remote).answer == "unchanged"
+    assert newest(north) == build
+
+
+def test_a_site_without_remotes_says_so(north: Site) -> None:
+    with pytest.raises(UsageError, match="there is no remote to take debian-13 from"):
+        pull(north)
+
+
+def test_names_that_nobody_has_are_said(tmp_path: Path) -> None:
+    north = site(tmp_path / "north", match="debain*")
+    remote = portal_of(tmp_path, north)
+    done = syncing.sync(north, [remote], (), now(), NoProgress())
+    assert (done.unmatched, done.steps, done.failed) == (("debain*",), (), False)
+    assert "series: debain*: no remote has a series of that name" in lines(done, done=True)
+    with pytest.raises(UsageError, match="no series that is kept here is called debain"):
+        syncing.sync(north, [remote], ["debain*"], now(), NoProgress())
