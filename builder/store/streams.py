@@ -7,6 +7,7 @@ digests. Where keys are given, index and products count only as far as their sig
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from builder.store.memory import Memory
 
 INDEX: Final = "streams/v1/index"
 SIGNED: Final = ".sjson"
+FORM: Final = re.compile(r"\.s?json$")
 DOWNLOADS: Final = ("image-downloads", "")
 OUTDATED: Final = "a mirror is behind, or somebody serves an old state"
 # Bytes of a signature.
@@ -143,17 +145,22 @@ class Streams:
         return url, Document(url, content), signer
 
     def _must_be_fresh(self, url: str, updated: str) -> None:
-        """Raise InfrastructureError for a document that is older than one that was seen."""
-        now, seen = seconds(url, updated), self.memory.seen(url)
+        """Raise InfrastructureError for a document that is older than one that was seen.
+
+        One memory for both forms of a document: else a server that hides the newer form could show
+        an old state in the other one, which was signed well in its time.
+        """
+        known = FORM.sub("", url)
+        now, seen = seconds(url, updated), self.memory.seen(known)
         if now < seen:
             before = f"{datetime.fromtimestamp(seen, UTC):%Y-%m-%d %H:%M}"
             raise InfrastructureError(
                 f"{url} is of {updated or 'no time that it tells'}, and one of {before} UTC was"
                 " seen before",
-                hint=f"{OUTDATED}; if the server was made anew, remove {self.memory.path(url)}",
+                hint=f"{OUTDATED}; if the server was made anew, remove {self.memory.path(known)}",
             )
         if now:
-            self.memory.remember(url, now)
+            self.memory.remember(known, now)
 
 
 def seconds(url: str, updated: str) -> int:

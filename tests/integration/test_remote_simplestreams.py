@@ -190,6 +190,28 @@ def test_an_index_that_was_rolled_back(world: World, ubuntu: Ubuntu) -> None:
     assert "remove" in no.value.hint
 
 
+@pytest.mark.parametrize("hidden", ["index.sjson", f"{CONTENT}.sjson"])
+def test_an_old_state_in_the_older_form(
+    world: World, ubuntu: Ubuntu, seals: tuple[Seal, Seal], hidden: str
+) -> None:
+    theirs = seals[0]
+    for path, content in ubuntu.documents(".json").items():
+        text = as_json(content).content
+        ubuntu.server.routes[f"/{path}.gpg"] = serve(theirs.signer.detached(text))
+    ubuntu.updated = "Fri, 20 Nov 2026 08:00:00 +0000"
+    ubuntu.put(theirs)
+    assert world.remote(**ubuntu.entry(theirs)).offers()
+    if hidden == "index.sjson":
+        del ubuntu.server.routes[f"/streams/v1/{hidden}"]
+    else:
+        # The index is as new as it should be, and names the old form of the products.
+        index = ubuntu.documents(".json")["streams/v1/index.json"]
+        signed = theirs.signer.clearsigned(as_json(index).content)
+        ubuntu.server.routes["/streams/v1/index.sjson"] = serve(signed)
+    with pytest.raises(InfrastructureError, match=r"one of 2026-11-20 08:00 UTC was\s+seen"):
+        world.remote(**ubuntu.entry(theirs)).offers()
+
+
 def test_documents_are_not_downloaded_again(world: World, ubuntu: Ubuntu) -> None:
     remote = world.remote(**ubuntu.entry())
     first = remote.offers()
