@@ -47,8 +47,8 @@ def fetch(
     """Bring the file at a URL to `target`, where it appears whole and verified, or not at all.
 
     `on_bytes` is told of all bytes, also of those that were here; of those that are given up, with
-    a minus. A `target` that is there must be the same file. InfrastructureError says what is wrong;
-    WrongContent, that another file is there.
+    a minus. A `target` that is there must be the same file, else it is OtherFile that is raised.
+    InfrastructureError says what is wrong; WrongContent, that the server has another file.
     """
     if target.exists():
         return present(target, wanted, on_bytes)

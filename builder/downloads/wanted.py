@@ -21,6 +21,10 @@ LARGEST: Final = 1 << 36
 HEAD: Final = 64
 
 
+class OtherFile(InfrastructureError):
+    """Where a file should go, there is another one."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What a file must be, as far as it is known before it comes.
@@ -72,7 +76,7 @@ class State:
 
 
 def present(target: Path, wanted: Wanted, on_bytes: Callable[[int], None]) -> Fetched:
-    """A file that is here already; InfrastructureError if it is another one."""
+    """A file that is here already; OtherFile if it is another one."""
     state = State()
     with partial.writing(target), target.open("rb") as file:
         while piece := file.read(PIECE):
@@ -80,7 +84,7 @@ def present(target: Path, wanted: Wanted, on_bytes: Callable[[int], None]) -> Fe
     try:
         verify(str(target), wanted, state)
     except WrongContent as error:
-        raise InfrastructureError(
+        raise OtherFile(
             f"{target} is there, and is another file",
             hint="move it away; nothing is ever overwritten",
         ) from error

@@ -289,6 +289,20 @@ def test_a_broken_call_is_taken_up(world: World, server: Api, tmp_path: Path) ->
     assert manifest.read_text() == first
 
 
+def test_leftovers_of_a_replaced_file_go(world: World, server: Api, tmp_path: Path) -> None:
+    old, new = disk(tmp_path), disk(tmp_path)
+    for left in ((), (".",), ("",), ("", ".")):
+        server.routes[f"/images/{NAME}"] = serve(new)
+        server.routes["/images/CHECKSUM"] = serve(f"{sha256(new)}  {NAME}\n".encode())
+        remote = world.remote(**entry(server, checksums="CHECKSUM"))
+        offer = only(remote.offers())
+        for hidden in left:
+            path = world.folder / "brought" / str(offer) / f"{hidden}{offer}.qcow2"
+            path.write_bytes(old)
+        folder, _ = world.brought(remote, offer)
+        assert (folder / f"{offer}.qcow2").read_bytes() == new
+
+
 def test_nothing_has_its_name_before_it_was_looked_at(
     world: World, server: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

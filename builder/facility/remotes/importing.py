@@ -19,7 +19,7 @@ from builder.disk import formats as table
 from builder.downloads import files
 from builder.downloads.client import Client, public
 from builder.downloads.pieces import WrongContent
-from builder.downloads.wanted import Fetched, Wanted
+from builder.downloads.wanted import Fetched, OtherFile, Wanted
 from builder.errors import InfrastructureError, UsageError
 from builder.facility.kinds import Product
 from builder.facility.naming import UNKNOWN, Facts, facts
@@ -87,11 +87,18 @@ def _bring(
     accept: str,
 ) -> _Image:
     final = folder / f"{offer}{table.find(image.format).suffix}"
-    # Hidden until it was looked at, too.
-    hidden = final if final.exists() else final.with_name(f".{final.name}")
     checksum = Checksum(image.algorithm, image.digest) if image.digest else None
     wanted = Wanted(image.size, checksum, looks=inspecting.looks(image.format))
-    fetched = files.fetch(client, image.url, wanted, hidden, on_bytes, accept)
+    while True:
+        # Hidden until it was looked at, too.
+        hidden = final if final.exists() else final.with_name(f".{final.name}")
+        try:
+            fetched = files.fetch(client, image.url, wanted, hidden, on_bytes, accept)
+            break
+        except OtherFile:
+            # An earlier call left it, and its publisher has replaced it since. Nobody else puts
+            # anything into this folder; if it stayed, it would block the series for ever.
+            hidden.unlink()
     try:
         inspected = inspecting.inspect(hidden, image.format)
     except WrongContent:
