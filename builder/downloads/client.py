@@ -45,6 +45,8 @@ PATIENCE: Final = 60
 # What may pass by itself.
 PASSING: Final = (429, 500, 502, 503, 504)
 ABSENT: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+# What a request raises: a redirect to an address that is none is a ValueError of many kinds.
+FAILURES: Final = (requests.RequestException, urllib3.exceptions.HTTPError, ValueError)
 # What carries a secret; requests itself takes only the first one off.
 SECRET: Final = ("Authorization", "PRIVATE-TOKEN", "JOB-TOKEN", "Deploy-Token", "Cookie")
 # How GitHub and GitLab say how many requests are left, and when there are more (in epoch seconds).
@@ -63,7 +65,10 @@ class Absent(InfrastructureError):
 
 def public(url: str) -> str:
     """A URL without what may be secret: no login, no query."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that is none"
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{parts.path}"
 
@@ -90,21 +95,22 @@ class Client:
         no good answer.
         """
         try:
-            with self._session.request(
+            asked = self._session.request(
                 method,
                 url,
                 allow_redirects=True,
                 headers={**PLAIN, **(headers or {})},
                 stream=True,
                 timeout=web.TIMEOUTS,
-            ) as answer:
-                if answer.status_code not in (HTTPStatus.OK, *also):
-                    raise self._refused(url, answer)
-                yield answer
-        except requests.RequestException as error:
+            )
+        except FAILURES as error:
             raise InfrastructureError(
                 f"{public(url)} {web.reason(error)}", hint="call it again later"
             ) from error
+        with asked as answer:
+            if answer.status_code not in (HTTPStatus.OK, *also):
+                raise self._refused(url, answer)
+            yield answer
 
     @cached_property
     def _session(self) -> _Session:

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ValidationError
 
 from builder.downloads import partial
 from builder.downloads.client import Client, public
-from builder.downloads.pieces import AGAIN, PIECE, Body, WrongContent, pieces
+from builder.downloads.pieces import AGAIN, PIECE, Body, WrongContent, length, pieces
 from builder.downloads.wanted import HEAD, Fetched, State, Wanted, glance, present, verify
 from builder.errors import InfrastructureError
 
@@ -150,7 +150,7 @@ class _Transfer:
             if status == HTTPStatus.OK:
                 # It is another file by now, or the server knows no parts.
                 self._anew()
-                self.total = _length(answer)
+                self.total = length(answer)
             else:
                 self.total = self._part(answer, offset)
             self._look(answer)
@@ -240,8 +240,3 @@ class _Transfer:
         self.file.seek(0)
         self.file.truncate(0)
         self.state = State()
-
-
-def _length(answer: requests.Response) -> int | None:
-    size = answer.headers.get("Content-Length", "")
-    return int(size) if size.isascii() and size.isdecimal() and len(size) < 19 else None

@@ -48,6 +48,12 @@ def pieces(source: IO[bytes], largest: int, path: str, place: str) -> Iterator[b
             )
 
 
+def length(answer: requests.Response) -> int | None:
+    """The bytes that an answer's headers promise; None where they tell no proper number."""
+    size = answer.headers.get("Content-Length", "")
+    return int(size) if size.isascii() and size.isdecimal() and len(size) < 19 else None
+
+
 class Body(io.RawIOBase):
     """The body of an answer; it raises OSError where the connection ends before it does."""
 
@@ -57,8 +63,7 @@ class Body(io.RawIOBase):
         # now and then would keep its reader from looking at the clock. urllib3 1 has no read1.
         raw: Any = answer.raw
         self._read1 = raw.read1 if hasattr(raw, "read1") else raw._fp.read1
-        size = answer.headers.get("Content-Length", "")
-        self._left = int(size) if size.isdecimal() else None
+        self._left = length(answer)
 
     def readable(self) -> bool:
         """It is."""

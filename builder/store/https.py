@@ -16,14 +16,15 @@ from typing import IO, Final, cast
 import requests
 
 from builder import web
-from builder.downloads.pieces import PIECE, Body
+from builder.downloads.client import FAILURES
+from builder.downloads.pieces import PIECE, Body, length
 from builder.errors import InfrastructureError, UsageError
 from builder.store import paths
 
 ABSENT: Final = (requests.codes.not_found, requests.codes.gone)
 # "identity": a packed answer has another size, and its offsets are others.
 PLAIN: Final = {"Accept-Encoding": "identity"}
-RANGE: Final = re.compile(r"bytes ([0-9]+)-[0-9]+/([0-9]+|\*)")
+RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,12 @@ class HttpsPlace:
         """The size of a file in bytes; None where there is none."""
         try:
             with self._asked("HEAD", path, {}) as answer:
-                size = answer.headers.get("Content-Length", "")
+                size = length(answer)
         except FileNotFoundError:
             return None
-        if not size.isdecimal():
+        if size is None:
             raise self._failed(path, "has no size that the server tells")
-        return int(size)
+        return size
 
     @contextmanager
     def open(self, path: str, offset: int = 0) -> Iterator[IO[bytes]]:
@@ -81,22 +82,21 @@ class HttpsPlace:
         self, method: str, path: str, headers: dict[str, str]
     ) -> Iterator[requests.Response]:
         url = f"{self.url}/{paths.checked(path)}"
-        try:
-            with (
-                web.session(url) as session,
-                session.request(
+        with web.session(url) as session:
+            try:
+                asked = session.request(
                     method,
                     url,
                     headers=PLAIN | headers,
                     stream=True,
                     timeout=web.TIMEOUTS,
                     allow_redirects=True,
-                ) as answer,
-            ):
+                )
+            except FAILURES as error:
+                raise self._failed(path, web.reason(error)) from error
+            with asked as answer:
                 self._look(answer, path, partial="Range" in headers)
                 yield answer
-        except requests.RequestException as error:
-            raise self._failed(path, web.reason(error)) from error
 
     def _look(self, answer: requests.Response, path: str, *, partial: bool) -> None:
         """Raise FileNotFoundError for what is not there, InfrastructureError for other refusals."""

@@ -23,6 +23,7 @@ from builder.downloads.documents import Documents
 from builder.downloads.pieces import WrongContent
 from builder.downloads.wanted import Wanted
 from builder.errors import InfrastructureError
+from builder.store.https import HttpsPlace
 from tests.integration.apiserver import Answer, Api, Asked, Reply, as_json, running, serve
 
 CONTENT = os.urandom(600_000)
@@ -327,6 +328,55 @@ def test_http_is_for_this_machine_only(server: Api) -> None:
     with (
         pytest.raises(InfrastructureError, match="without https"),
         Client("https://example.org").get(f"{server.url}/image"),
+    ):
+        pass
+
+
+ODD = ("https://[x/", "/\xff", "http://127.0.0.1:99999/", "//[", "https://\xff:0x/")
+
+
+@pytest.mark.parametrize("location", ODD)
+def test_a_redirect_to_nowhere_is_told(server: Api, tmp_path: Path, location: str) -> None:
+    server.routes["/image"] = Reply(status=302, headers={"Location": location})
+    url = f"{server.url}/image"
+    with pytest.raises(InfrastructureError), Client(server.url).get(url):
+        pass
+    with pytest.raises(InfrastructureError):
+        files.fetch(Client(server.url), url, Wanted(), tmp_path / "image")
+    for method in ("GET", "HEAD"):
+        with (
+            pytest.raises(InfrastructureError),
+            HttpsPlace.at(server.url)._asked(method, "image", {}),
+        ):
+            pass
+
+
+def test_what_a_caller_raises_is_its_own(server: Api) -> None:
+    for place in (
+        Client(server.url).get(f"{server.url}/image"),
+        HttpsPlace(server.url).open("image"),
+    ):
+        with pytest.raises(ValueError, match="mine"), place:
+            raise ValueError("mine")
+
+
+def test_an_address_that_is_none(server: Api) -> None:
+    with pytest.raises(InfrastructureError, match="an address that is none"):
+        Client(server.url).get("https://[").__enter__()
+
+
+@pytest.mark.parametrize("size", ["9" * 5000, "\xb2", "-1", ""])
+def test_sizes_that_are_none(server: Api, tmp_path: Path, size: str) -> None:
+    told = {"Content-Length": size}
+    server.routes["/doc"] = Reply(b"", headers=told, untold=True)
+    assert Documents(Client(server.url), tmp_path).get(f"{server.url}/doc").content == b""
+    with pytest.raises(InfrastructureError, match="has no size"):
+        HttpsPlace(server.url).size("doc")
+    part = {"Content-Range": f"bytes {'0' * 5000}-1/2"}
+    server.routes["/doc"] = Reply(b"x", status=206, headers=part)
+    with (
+        pytest.raises(InfrastructureError, match="is not told"),
+        HttpsPlace(server.url).open("doc", 1),
     ):
         pass
 

@@ -17,6 +17,7 @@ from builder.checksums import Checksum
 from builder.downloads import records
 from builder.downloads.client import Client, public
 from builder.downloads.documents import Documents
+from builder.downloads.pieces import length
 from builder.errors import InfrastructureError, UsageError
 from builder.facility.kinds import TemplateProduct, TemplateRemote
 from builder.facility.offers import Brought, Offer, OfferedFile
@@ -152,13 +153,13 @@ class TemplateServer:
     def _asked(self, url: str) -> tuple[int | None, datetime | None]:
         """The size of a file in bytes and when it changed, as far as its server tells them."""
         with self.client.get(url, method="HEAD") as answer:
-            size = answer.headers.get("Content-Length", "")
+            size = length(answer)
             changed = answer.headers.get("Last-Modified", "")
         try:
             date = parsedate_to_datetime(changed).astimezone(UTC) if changed else None
         except (ValueError, OverflowError, TypeError):
             date = None
-        return int(size) if size.isdecimal() and len(size) < 19 else None, date
+        return size, date
 
 
 def _filled(template: str, version: str, image: TemplateProduct) -> str:
