@@ -87,10 +87,11 @@ class Documents:
             if old is not None and answer.status_code == HTTPStatus.NOT_MODIFIED:
                 with contextlib.suppress(OSError):
                     os.utime(place)
-                return _document(*old)
+                return old[1]
             stamp, content = _stamp(url, answer), _content(url, answer, largest)
+        document = _document(stamp, content)
         self._keep(place, stamp, content)
-        return _document(stamp, content)
+        return document
 
     def pages(self, url: str, *, accept: str = "") -> Iterator[Document]:
         """A list that is served in pages; all of them are of one server."""
@@ -153,9 +154,14 @@ def _stamp(url: str, answer: requests.Response) -> _Stamp:
 def _document(stamp: _Stamp, content: bytes) -> Document:
     links = requests.utils.parse_header_links(stamp.link) if stamp.link else []
     following = next((link["url"] for link in links if link.get("rel") == "next"), "")
-    return Document(
-        stamp.url, content, stamp.modified, urljoin(stamp.url, following) if following else ""
-    )
+    try:
+        address = urljoin(stamp.url, following) if following else ""
+    except ValueError as error:
+        raise InfrastructureError(
+            f"the next page of {public(stamp.url)} has an address that is none",
+            hint="is there a proxy that changes answers?",
+        ) from error
+    return Document(stamp.url, content, stamp.modified, address)
 
 
 def _content(url: str, answer: requests.Response, largest: int) -> bytes:
@@ -169,11 +175,12 @@ def _content(url: str, answer: requests.Response, largest: int) -> bytes:
         ) from error
 
 
-def _kept(place: Path, url: str) -> tuple[_Stamp, bytes] | None:
+def _kept(place: Path, url: str) -> tuple[_Stamp, Document] | None:
     """A document in the cache; None if there is none, or none that can be read."""
     try:
         head, _, content = place.read_bytes().partition(b"\n")
         stamp = _Stamp.model_validate_json(head)
-    except (OSError, ValidationError):
+        document = _document(stamp, content)
+    except (OSError, ValidationError, InfrastructureError):
         return None
-    return (stamp, content) if stamp.url == url else None
+    return (stamp, document) if stamp.url == url else None

@@ -3,16 +3,33 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
 from builder.downloads.client import public
 from builder.downloads.documents import Document
 from builder.errors import ForgeError, InfrastructureError, UsageError
 
+YEAR_ONE: Final = 1970
 M = TypeVar("M", bound=BaseModel)
+
+
+def _day(moment: datetime) -> datetime:
+    try:
+        found = moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("outside the years that can be told in UTC") from error
+    # Serials have years of four digits.
+    if found.year < YEAR_ONE:
+        raise ValueError(f"before {YEAR_ONE}, so it is no time of a file")
+    return found
+
+
+# A time with its zone, in UTC.
+Moment = Annotated[AwareDatetime, AfterValidator(_day)]
 
 
 def model(kind: type[M], content: Any, url: str) -> M:

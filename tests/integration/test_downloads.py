@@ -424,6 +424,21 @@ def test_documents_have_an_end(server: Api, tmp_path: Path) -> None:
         documents.get(f"{server.url}/doc").json()
 
 
+def test_a_next_page_without_an_address(server: Api, tmp_path: Path) -> None:
+    documents, url = Documents(Client(server.url), tmp_path / "kept"), f"{server.url}/list"
+    link = '<https://[x>; rel="next"'
+    server.routes["/list"] = as_json([1], Link=link, ETag='"1"')
+    for _ in range(2):
+        with pytest.raises(InfrastructureError, match="has an address that is none"):
+            documents.get(url)
+    server.routes["/list"] = as_json([1], Link="<#>", ETag='"1"')
+    documents.get(url)
+    (kept_file,) = (tmp_path / "kept").iterdir()
+    kept_file.write_bytes(kept_file.read_bytes().replace(b"<#>", b"<//[>; rel=next"))
+    assert documents.get(url).following == ""
+    assert server.log[-1].headers["If-None-Match"] is None
+
+
 def test_a_document_that_drips_is_left(
     server: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

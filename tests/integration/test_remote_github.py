@@ -308,6 +308,19 @@ def test_nonsense_is_told_as_such(world: World, github: Github, tmp_path: Path) 
     github._serve()
     with pytest.raises(InfrastructureError, match=r"0.assets.0.size"):
         world.remote(**github.entry()).offers()
+    github.asset(image("3.22.1"))["size"] = 1
+    for time in ("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00"):
+        github.releases[0]["published_at"] = time
+        github._serve()
+        github.api.log.clear()
+        with pytest.raises(InfrastructureError, match=r"0.published_at"):
+            world.remote(**github.entry()).offers()
+    github.releases[0]["published_at"] = None
+    github.asset(image("3.22.1"))["browser_download_url"] = "https://["
+    github._serve()
+    remote = world.remote(**github.entry())
+    with pytest.raises(InfrastructureError, match="an address that is none"):
+        world.brought(remote, only(remote.offers()))
     with pytest.raises(UsageError, match="is no regular expression"):
         world.remote(**github.entry(images=[{"name": "a-1", "asset": "("}]))
 

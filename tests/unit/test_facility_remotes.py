@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from builder import names
 from builder.distros import DISTROS
@@ -88,6 +88,23 @@ def test_versions_sort_by_their_numbers() -> None:
     given_order = sorted(ordered)
     assert sorted(given_order, key=versions.key)[2:] == ordered[2:]
     assert {*sorted(given_order, key=versions.key)[:2]} == {"latest", "daily-latest"}
+
+
+def test_versions_of_any_length_sort() -> None:
+    long = "9" * 5000
+    mixed = [f"1{long}.2", long, f"1{long}", "08"]
+    assert sorted(mixed, key=versions.key) == ["08", long, f"1{long}", f"1{long}.2"]
+    assert versions.key("007") == versions.key("7")
+
+
+@pytest.mark.parametrize("zone", [timezone(timedelta(hours=-12)), timezone(timedelta(hours=12))])
+def test_times_at_the_ends_of_time_are_no_days(zone: timezone) -> None:
+    for moment in (datetime.max, datetime.min):
+        assert versions.serial("1.2", moment.replace(tzinfo=zone)) in (None, "99991231.1159")
+        with pytest.raises(ValidationError):
+            TypeAdapter(records.Moment).validate_python("0001-01-01T00:00:00+12:00")
+        with pytest.raises(ValidationError):
+            TypeAdapter(records.Moment).validate_python("9999-12-31T23:59:59-12:00")
 
 
 @pytest.mark.parametrize(

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from pydantic import AwareDatetime, BaseModel, NonNegativeInt
+from pydantic import BaseModel, NonNegativeInt
 
 from builder import checksums
 from builder.downloads import records
 from builder.downloads.client import Client
 from builder.downloads.documents import Documents
+from builder.downloads.records import Moment
 from builder.errors import InfrastructureError
 from builder.facility.kinds import AssetProduct, GithubRemote
 from builder.facility.offers import Brought, Offer
@@ -42,20 +43,20 @@ class _Asset(BaseModel):
     size: NonNegativeInt
     state: str = "uploaded"
     digest: str | None = None
-    updated_at: AwareDatetime | None = None
+    updated_at: Moment | None = None
 
 
 class _Release(BaseModel):
     tag_name: str
     draft: bool = False
     prerelease: bool = False
-    created_at: AwareDatetime
-    published_at: AwareDatetime | None = None
+    created_at: Moment
+    published_at: Moment | None = None
     assets: list[_Asset] = []
 
     @property
     def date(self) -> datetime:
-        return (self.published_at or self.created_at).astimezone(UTC)
+        return self.published_at or self.created_at
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from pydantic import AwareDatetime, BaseModel, NonNegativeInt
+from pydantic import BaseModel, NonNegativeInt
 
 from builder.checksums import Checksum
 from builder.downloads import records
 from builder.downloads.client import Client
 from builder.downloads.documents import Documents
+from builder.downloads.records import Moment
 from builder.errors import InfrastructureError
 from builder.facility.kinds import AssetProduct, GitlabRemote
 from builder.facility.offers import Brought, Offer
@@ -38,14 +39,14 @@ class _Package(BaseModel):
     name: str
     version: str | None = None
     status: str = "default"
-    created_at: AwareDatetime
+    created_at: Moment
 
 
 class _PackageFile(BaseModel):
     id: int
     file_name: str
     size: NonNegativeInt
-    created_at: AwareDatetime
+    created_at: Moment
     file_sha256: Sha256 | None = None
 
 
@@ -61,8 +62,8 @@ class _Artifact(BaseModel):
 class _Job(BaseModel):
     id: int
     name: str
-    created_at: AwareDatetime
-    finished_at: AwareDatetime | None = None
+    created_at: Moment
+    finished_at: Moment | None = None
     artifacts: list[_Artifact] = []
 
     @property

@@ -15,6 +15,8 @@ STAMP: Final = re.compile(
 )
 # As names have it (builder.names.SERIAL).
 LARGEST: Final = 9999
+# Years of four digits, as the versions have them.
+EARLIEST: Final = 1900
 WORD: Final = re.compile(r"[0-9]+|[a-z]+")
 # What comes before the version that it is about.
 BEFORE: Final = ("alpha", "beta", "dev", "preview", "pre", "rc")
@@ -33,7 +35,12 @@ def serial(version: str, date: datetime | None = None) -> str | None:
             return f"{day}.{number}" if number else day
     if date is None:
         return None
-    known = date.astimezone(UTC)
+    try:
+        known = date.astimezone(UTC)
+    except OverflowError:
+        return None
+    if known.year < EARLIEST:
+        return None
     minute = known.hour * 100 + known.minute
     return f"{known:%Y%m%d}.{minute}" if minute else f"{known:%Y%m%d}"
 
@@ -46,7 +53,9 @@ def key(version: str) -> tuple[tuple[int, int, str], ...]:
 
 def _rank(word: str) -> tuple[int, int, str]:
     if word.isdigit():
-        return (2, int(word), "")
+        # As a number, of any length: an int() of thousands of digits is an error.
+        digits = word.lstrip("0")
+        return (2, len(digits), digits)
     return (0, 0, word) if word in BEFORE else (1, 0, word)
 
 
