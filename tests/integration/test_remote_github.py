@@ -66,12 +66,12 @@ class Github:
             "immutable": False,
             "created_at": f"{day}T06:00:00Z",
             "published_at": f"{day}T07:42:00Z",
-            "assets": [self._asset(number, name, each) for name, each in content.items()],
+            "assets": [self._asset(number, day, name, each) for name, each in content.items()],
         }
         self.releases.insert(0, made | more)
         self._serve()
 
-    def _asset(self, release: int, name: str, content: bytes) -> dict[str, Any]:
+    def _asset(self, release: int, day: str, name: str, content: bytes) -> dict[str, Any]:
         number = release * 100 + sum(name.encode())
         path = f"/repos/{REPOSITORY}/releases/assets/{number}"
         page = f"/{REPOSITORY}/releases/download/{number}/{name}"
@@ -88,8 +88,8 @@ class Github:
             "size": len(content),
             "digest": f"sha256:{sha256(content)}",
             "download_count": 42,
-            "created_at": "2026-11-20T07:42:00Z",
-            "updated_at": "2026-11-20T07:42:00Z",
+            "created_at": f"{day}T07:41:00Z",
+            "updated_at": f"{day}T07:41:00Z",
         }
 
         def answer(asked: Asked) -> Reply:
@@ -158,6 +158,29 @@ def test_releases_come_page_by_page(world: World, github: Github, tmp_path: Path
     assert (manifest.distro, manifest.release, manifest.arch) == ("alpine", "322", "amd64")
     assert "s3cr3t" not in manifest.model_dump_json()
     assert len(world.remote(**github.entry(prereleases=True)).offers()) == 4
+
+
+def test_a_rolling_release_has_the_day_of_its_images(
+    world: World, github: Github, tmp_path: Path
+) -> None:
+    content = {"a.qcow2": disk(tmp_path), "b.qcow2": disk(tmp_path), "notes.txt": b""}
+    github.release("rolling", content, "2026-11-01")
+    github.release("v1", {"a.qcow2": disk(tmp_path)}, "2026-11-02")
+    images = [{"name": "a-1", "asset": r"a\.qcow2"}, {"name": "b-1", "asset": r"b\.qcow2"}]
+    entry = github.entry(images=images)
+    remote = world.remote(**entry)
+    assert [offer.serial for offer in remote.offers("a-1")] == ["20261101.742", "20261102.742"]
+    assets = {asset["name"]: asset for asset in github.releases[1]["assets"]}
+    assets["b.qcow2"]["updated_at"] = "2026-11-03T08:00:00+01:00"
+    assets["notes.txt"]["updated_at"] = "2026-11-04T07:00:00Z"
+    github._serve()
+    for series in ("a-1", "b-1", None):
+        newest = {offer.name: offer for offer in remote.offers(series)}
+        assert {offer.serial for offer in newest.values()} == {"20261103.700"}
+        assert {offer.version for offer in newest.values()} == {"rolling"}
+    assets["b.qcow2"]["state"] = "starter"
+    github._serve()
+    assert [offer.serial for offer in remote.offers("a-1")] == ["20261101.742", "20261102.742"]
 
 
 def test_the_next_look_asks_for_changes_only(world: World, github: Github, tmp_path: Path) -> None:

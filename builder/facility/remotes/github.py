@@ -34,6 +34,7 @@ from builder.store.place import OnBytes
 JSON: Final = "application/vnd.github+json"
 # The file itself, and not what is known of it.
 CONTENT: Final = "application/octet-stream"
+UPLOADED: Final = "uploaded"
 
 
 class _Asset(BaseModel):
@@ -41,7 +42,7 @@ class _Asset(BaseModel):
     url: str
     browser_download_url: str
     size: NonNegativeInt
-    state: str = "uploaded"
+    state: str = UPLOADED
     digest: str | None = None
     updated_at: Moment | None = None
 
@@ -54,9 +55,14 @@ class _Release(BaseModel):
     published_at: Moment | None = None
     assets: list[_Asset] = []
 
-    @property
-    def date(self) -> datetime:
-        return self.published_at or self.created_at
+    def date(self, choice: Choice) -> datetime:
+        """When it, or an image of it, changed: the assets of a rolling release are replaced."""
+        times = [
+            asset.updated_at
+            for asset in self.assets
+            if asset.updated_at and asset.state == UPLOADED and choice.has(asset.name)
+        ]
+        return max([self.published_at or self.created_at, *times])
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,10 @@ class GithubReleases:
     def _keyring(self) -> Keyring | None:
         return access.keyring(self.entry.keyring, self.site)
 
+    def _date(self, release: _Release) -> datetime:
+        """By all images that the configuration knows, so that one release has one serial."""
+        return release.date(Choice(self.name, self.entry.images))
+
     def _releases(self, choice: Choice) -> Iterable[_Release]:
         """Those that have an image, the newest first."""
         found = [
@@ -102,11 +112,11 @@ class GithubReleases:
             and (self.entry.prereleases or not release.prerelease)
             and any(choice.has(asset.name) for asset in release.assets)
         ]
-        return sorted(found, key=lambda release: release.date, reverse=True)
+        return sorted(found, key=self._date, reverse=True)
 
     def _offers(self, choice: Choice, release: _Release) -> Iterator[Offer]:
         where = f"the release {release.tag_name} of {self.entry.repository}"
-        whole = [asset for asset in release.assets if asset.state == "uploaded"]
+        whole = [asset for asset in release.assets if asset.state == UPLOADED]
         found = {asset.name: asset for asset in whole}
 
         def read(file: str, largest: int) -> bytes:
@@ -127,7 +137,7 @@ class GithubReleases:
             name=asset.name,
             url=self._address(asset),
             version=release.tag_name,
-            date=release.date,
+            date=self._date(release),
             size=asset.size,
             told=checksums.digest(asset.digest, told) if asset.digest else None,
         )
