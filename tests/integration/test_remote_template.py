@@ -119,6 +119,24 @@ def test_files_in_folders(world: World, server: Api, tmp_path: Path) -> None:
         brought(world, server, image=image, checksums="CHECKSUM")
 
 
+def test_an_image_without_a_line_takes_no_other_with_it(
+    world: World, server: Api, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    listed = f"{sha256(disk(tmp_path))}  {NAME}\n".encode()
+    server.routes["/images/CHECKSUM"] = serve(listed)
+    both = entry(server, checksums="CHECKSUM")
+    other = both["images"][0] | {"name": "alma-10-arm64", "arch": "aarch64"}
+    both["images"].insert(0, other)
+    remote = world.remote(**both)
+    assert [offer.name for offer in remote.offers()] == ["alma-10"]
+    assert "theirs: alma-10-arm64 is left out: CHECKSUM of" in caplog.text
+    with pytest.raises(InfrastructureError, match="has no line for"):
+        remote.offers("alma-10-arm64")
+    server.routes["/images/CHECKSUM"] = serve(listed.replace(b"x86", b"y86"))
+    with pytest.raises(InfrastructureError, match="has no line for"):
+        remote.offers()
+
+
 def test_without_a_list_only_the_server_vouches(world: World, server: Api) -> None:
     server.routes["/images/plain.raw"] = Reply(
         os.urandom(1 << 20), headers={"Last-Modified": "Fri, 20 Nov 2026 07:42:00 GMT"}

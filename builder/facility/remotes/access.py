@@ -3,20 +3,22 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from builder import paths, web
+from builder import names, paths, web
 from builder.downloads.client import Client
 from builder.downloads.documents import Documents
-from builder.errors import UsageError
+from builder.errors import ForgeError, UsageError
 from builder.facility import secret
 from builder.facility.kinds import Product, Token
 from builder.facility.offers import Offer
 from builder.facility.site import Site
 from builder.store.keys import Keyring, read_keyring
 
+log = logging.getLogger(__name__)
 P = TypeVar("P", bound=Product)
 
 # The headers that a token makes.
@@ -66,6 +68,28 @@ def product(images: Sequence[P], offer: Offer) -> P:
             hint=f"it has: {', '.join(each.name for each in images)}",
         )
     return found
+
+
+def each(remote: str, images: Sequence[P], offers: Callable[[P], Iterable[Offer]]) -> list[Offer]:
+    """What images offer, by series and serial, where each of them is looked at by itself.
+
+    What is wrong with one is told in the log; it is raised where nothing else could be offered.
+    """
+    found: dict[tuple[str, str], Offer] = {}
+    wrong: list[tuple[P, ForgeError]] = []
+    for image in images:
+        try:
+            made = list(offers(image))
+        except ForgeError as error:
+            wrong.append((image, error))
+        else:
+            for offer in made:
+                found.setdefault((offer.name, offer.serial), offer)
+    if wrong and not found:
+        raise wrong[0][1]
+    for image, reason in wrong:
+        log.warning("%s: %s is left out: %s", remote, image.name, reason.message)
+    return sorted(found.values(), key=lambda each: (each.name, names.serial_key(each.serial)))
 
 
 def chosen(images: Sequence[P], name: str | None) -> tuple[P, ...]:

@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from builder import names
 from builder.checksums import Checksum
 from builder.downloads import records
 from builder.downloads.client import Client, public
@@ -51,8 +50,7 @@ class TemplateServer:
         if not images:
             return ()
         version = self._version()
-        found = [self._offer(image, version) for image in images]
-        return sorted(found, key=lambda offer: (offer.name, names.serial_key(offer.serial)))
+        return access.each(self.name, images, lambda image: (self._offer(image, version),))
 
     def bring(
         self, offer: Offer, formats: Sequence[str], folder: Path, on_bytes: OnBytes
