@@ -315,6 +315,31 @@ def test_a_product_that_vanished_does_not_stop_the_others(
         remote.offers("ubuntu-1804")
 
 
+def test_an_item_of_no_known_format_takes_no_other_with_it(
+    world: World, ubuntu: Ubuntu, caplog: pytest.LogCaptureFixture
+) -> None:
+    entry = ubuntu.entry()
+    entry["images"].insert(0, entry["images"][0] | {"name": "ubuntu-odd", "item": "manifest"})
+    remote = world.remote(**entry)
+    assert {offer.name for offer in remote.offers()} == {"ubuntu-2404"}
+    assert "theirs: ubuntu-odd is left out: the item manifest of" in caplog.text
+    with pytest.raises(UsageError, match="is of no known format"):
+        remote.offers("ubuntu-odd")
+
+
+def test_an_older_version_hides_no_newer_one(
+    world: World, ubuntu: Ubuntu, caplog: pytest.LogCaptureFixture
+) -> None:
+    ubuntu.add("20261119.9", b"", size=-1)
+    ubuntu.put()
+    assert serials(world.remote(**ubuntu.entry())) == ["20261101", "20261119.10"]
+    assert "theirs: 20261119.9 is left out" in caplog.text
+    ubuntu.add("20261119.10", b"", size=-1)
+    ubuntu.put()
+    with pytest.raises(InfrastructureError, match="size"):
+        world.remote(**ubuntu.entry()).offers()
+
+
 def test_a_page_in_place_of_an_image(world: World, ubuntu: Ubuntu) -> None:
     page = b"<html><title>Maintenance</title></html>"
     ubuntu.add("20261120", page)

@@ -11,11 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from builder import names, paths
+from builder import paths
 from builder.downloads import records
 from builder.downloads.client import Client
 from builder.downloads.documents import Documents
-from builder.errors import InfrastructureError, UsageError
+from builder.errors import ForgeError, InfrastructureError, UsageError
 from builder.facility.kinds import SimplestreamsProduct, SimplestreamsRemote
 from builder.facility.offers import Brought, Offer, OfferedFile
 from builder.facility.remotes import access, importing, versions, vouching
@@ -60,22 +60,9 @@ class SimplestreamsServer:
         if not images:
             return ()
         products = self._streams.products({image.product for image in images})
-        missing = sorted({image.product for image in images} - products.keys())
-        if missing:
-            sentence = f"{self.url} has no product {', '.join(missing)}"
-            if not products:
-                raise InfrastructureError(
-                    sentence,
-                    hint="products vanish when their support ends; look into the index for others",
-                )
-            log.warning("%s: %s", self.name, sentence)
-        found = [
-            offer
-            for image in images
-            if image.product in products
-            for offer in self._offers(image, products[image.product])
-        ]
-        return sorted(found, key=lambda offer: (offer.name, names.serial_key(offer.serial)))
+        return access.each(
+            self.name, images, lambda image: self._offers(image, products.get(image.product))
+        )
 
     def bring(
         self, offer: Offer, formats: Sequence[str], folder: Path, on_bytes: OnBytes
@@ -89,7 +76,13 @@ class SimplestreamsServer:
         keyring = access.keyring(self.entry.keyring, self.site)
         return Streams(self.url, self.documents, keyring, Memory(paths.cache().stores))
 
-    def _offers(self, image: SimplestreamsProduct, found: Found) -> list[Offer]:
+    def _offers(self, image: SimplestreamsProduct, found: Found | None) -> list[Offer]:
+        """Its versions; what is wrong with the newest one is an error, an older one is left out."""
+        if found is None:
+            raise InfrastructureError(
+                f"{self.url} has no product {image.product}",
+                hint="products vanish when their support ends; look into the index for others",
+            )
         listed = found.product.versions
         vouched = (
             vouching.by_signature(WHAT, found.signed_by)
@@ -97,12 +90,19 @@ class SimplestreamsServer:
             else vouching.by_tls(WHAT)
         )
         offers: dict[str, Offer] = {}
-        for version in sorted(listed, key=versions.key):
+        for version in sorted(listed, key=versions.key, reverse=True):
             serial = versions.serial(version)
-            files = tuple(self._files(image, listed[version], found.url))
             if serial is None:
                 log.warning("%s: the version %s tells no day; it is left out", self.name, version)
-            elif files:
+                continue
+            try:
+                files = tuple(self._files(image, listed[version], found.url))
+            except ForgeError as error:
+                if not offers:
+                    raise
+                log.warning("%s: %s is left out: %s", self.name, version, error.message)
+                continue
+            if files and serial not in offers:
                 offers[serial] = Offer(
                     remote=self.name,
                     name=image.name,
