@@ -298,6 +298,43 @@ def test_a_list_that_is_about_other_files(world: World, github: Github, tmp_path
         world.remote(**entry).offers()
 
 
+TWO = [{"name": f"{name}-1", "asset": rf"{name}.*\.qcow2"} for name in "ab"]
+
+
+def test_an_older_release_hides_no_newer_one(
+    world: World, github: Github, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for day, files_there in enumerate((["a"], ["a", "a2"], ["a"]), 1):
+        content = {f"{name}.qcow2": disk(tmp_path) for name in files_there}
+        github.release(f"v{day}", content, f"2026-11-0{day}")
+    remote = world.remote(**github.entry(images=TWO))
+    assert [offer.version for offer in remote.offers()] == ["v1", "v3"]
+    assert "an older release is left out: the remote theirs: a.*" in caplog.text
+    github.release("v4", {"a.qcow2": b"a", "a2.qcow2": b"b"}, "2026-11-04")
+    with pytest.raises(UsageError, match="fits several files"):
+        remote.offers()
+
+
+@pytest.mark.parametrize("wrong", ["list", "digest"])
+def test_an_image_without_a_digest_takes_no_other_with_it(
+    world: World, github: Github, tmp_path: Path, caplog: pytest.LogCaptureFixture, wrong: str
+) -> None:
+    content = {"a.qcow2": disk(tmp_path), "b.qcow2": disk(tmp_path)}
+    listed = content | {"SHA256SUMS": sums(content)}
+    github.release("v1", listed, "2026-11-01")
+    github.release("v2", listed | {"b.qcow2": disk(tmp_path)}, "2026-11-02")
+    if wrong == "digest":
+        github.asset("b.qcow2")["digest"] = "md5:0"
+        github._serve()
+    remote = world.remote(**github.entry(images=TWO, checksums="SHA256SUMS"))
+    offers = remote.offers()
+    assert [(offer.name, offer.version) for offer in offers] == [("a-1", "v1"), ("a-1", "v2")]
+    assert "theirs: b-1 is left out" in caplog.text
+    assert len(github.storage.log) == 2
+    with pytest.raises(InfrastructureError, match=r"b\.qcow2"):
+        remote.offers("b-1")
+
+
 def test_a_limit_is_told_with_its_end(world: World, github: Github, tmp_path: Path) -> None:
     github.release("1", {image("3.22.1"): disk(tmp_path)}, "2026-11-01")
     github.api.hurdles = [Reply(b"{}", 403, {"Retry-After": "0"}), Reply(b"{}", 429)]

@@ -7,11 +7,11 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache, cached_property
 from typing import Final, TypeVar
 
-from builder import names
 from builder.checksums import Checksum
-from builder.errors import InfrastructureError, UsageError
+from builder.errors import ForgeError, InfrastructureError, UsageError
 from builder.facility.kinds import AssetProduct
 from builder.facility.offers import Offer, OfferedFile
 from builder.facility.remotes import access, importing, versions, vouching
@@ -43,6 +43,23 @@ class Asset:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """The files of one release, each with its name.
+
+    They, and the list of their digests, are looked at for the images that want them, so that what
+    is wrong with one of them is wrong with that one only.
+    """
+
+    files: Sequence[tuple[str, Callable[[], Asset]]]
+    read: Callable[[], Voucher | None]
+
+    @cached_property
+    def voucher(self) -> Voucher | None:
+        """The list of digests; None where the configuration names none."""
+        return self.read()
+
+
+@dataclass(frozen=True)
 class Choice:
     """Which files of a remote are images, by the configuration of the remote `name`."""
 
@@ -53,25 +70,24 @@ class Choice:
         """Whether a file is an image that is asked for."""
         return any(_match(self.name, image, file) is not None for image in self.images)
 
-    def offers(self, assets: Iterable[Asset], voucher: Voucher | None) -> Iterator[Offer]:
-        """The offers that the files of one release make.
+    def offers(self, image: AssetProduct, listed: Listed) -> Iterator[Offer]:
+        """The offers that the files of one release make for one image.
 
         InfrastructureError where a file is not in the list of digests that it must be in.
         """
-        known = list(assets)
-        for image in self.images:
-            found: dict[tuple[str, str], list[tuple[Asset, OfferedFile]]] = {}
-            for asset in known:
-                version = _match(self.name, image, asset.name)
-                if version is None:
-                    continue
-                serial = versions.serial(version or asset.version * asset.dated, asset.date)
-                version = version or asset.version
-                if serial is not None:
-                    file = _file(self.name, image, asset, voucher)
-                    found.setdefault((serial, version), []).append((asset, file))
-            for (serial, version), pairs in found.items():
-                yield self._offer(image, serial, version, pairs, voucher)
+        found: dict[tuple[str, str], list[tuple[Asset, OfferedFile]]] = {}
+        for name, asked in listed.files:
+            version = _match(self.name, image, name)
+            if version is None:
+                continue
+            asset = asked()
+            serial = versions.serial(version or asset.version * asset.dated, asset.date)
+            version = version or asset.version
+            if serial is not None:
+                file = _file(self.name, image, asset, listed.voucher)
+                found.setdefault((serial, version), []).append((asset, file))
+        for (serial, version), pairs in found.items():
+            yield self._offer(image, serial, version, pairs, listed.voucher)
 
     def _offer(
         self,
@@ -101,30 +117,36 @@ class Choice:
         )
 
 
-def newest(
-    remote: str, releases: Iterable[T], offers: Callable[[T], Iterable[Offer]]
-) -> list[Offer]:
+def newest(choice: Choice, releases: Iterable[T], look: Callable[[T], Listed]) -> list[Offer]:
     """The offers of the newest releases, by series and serial; `releases` begin with the newest.
 
-    What is wrong with the newest one that has an image is an error: whoever left it out would stay
-    at an old image and not know why. An older one that is not as it must be is left out.
+    What is wrong with the newest one that has an image is an error of that image: whoever left it
+    out would stay at an old image and not know why. An older one that is not as it must be is left
+    out.
     """
-    found: dict[tuple[str, str], Offer] = {}
-    looked = 0
-    for release in releases:
-        try:
-            made = list(offers(release))
-        except InfrastructureError as error:
-            if not found:
-                raise
-            log.warning("%s: an older release is left out: %s", remote, error.message)
-            made = []
-        for offer in made:
-            found.setdefault((offer.name, offer.serial), offer)
-        looked += bool(made)
-        if looked == NEWEST:
-            break
-    return sorted(found.values(), key=lambda each: (each.name, names.serial_key(each.serial)))
+    known = list(releases)
+
+    @cache
+    def listed(number: int) -> Listed:
+        return look(known[number])
+
+    def offers(image: AssetProduct) -> list[Offer]:
+        found: list[Offer] = []
+        looked = 0
+        for number in range(len(known)):
+            try:
+                found += list(choice.offers(image, listed(number)))
+            except ForgeError as error:
+                if not found:
+                    raise
+                log.warning("%s: an older release is left out: %s", choice.name, error.message)
+                continue
+            looked += any(choice.has(name) for name, _ in listed(number).files)
+            if looked == NEWEST:
+                break
+        return found
+
+    return access.each(choice.name, choice.images, offers)
 
 
 def _match(remote: str, image: AssetProduct, file: str) -> str | None:

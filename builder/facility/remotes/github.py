@@ -8,10 +8,10 @@ token does not go there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +26,7 @@ from builder.errors import InfrastructureError
 from builder.facility.kinds import AssetProduct, GithubRemote
 from builder.facility.offers import Brought, Offer
 from builder.facility.remotes import access, assets, importing, vouching
-from builder.facility.remotes.assets import Asset, Choice
+from builder.facility.remotes.assets import Asset, Choice, Listed
 from builder.facility.site import Site
 from builder.store.keys import Keyring
 from builder.store.place import OnBytes
@@ -83,9 +83,7 @@ class GithubReleases:
     def offers(self, name: str | None = None) -> Sequence[Offer]:
         """The images of the newest releases; see `Remote`."""
         choice = Choice(self.name, access.chosen(self.entry.images, name))
-        return assets.newest(
-            self.name, self._releases(choice), lambda release: self._offers(choice, release)
-        )
+        return assets.newest(choice, self._releases(choice), self._listed)
 
     def bring(
         self, offer: Offer, formats: Sequence[str], folder: Path, on_bytes: OnBytes
@@ -114,7 +112,7 @@ class GithubReleases:
         ]
         return sorted(found, key=self._date, reverse=True)
 
-    def _offers(self, choice: Choice, release: _Release) -> Iterator[Offer]:
+    def _listed(self, release: _Release) -> Listed:
         where = f"the release {release.tag_name} of {self.entry.repository}"
         whole = [asset for asset in release.assets if asset.state == UPLOADED]
         found = {asset.name: asset for asset in whole}
@@ -128,8 +126,10 @@ class GithubReleases:
             url = self._address(found[file])
             return self.documents.get(url, accept=CONTENT, largest=largest).content
 
-        voucher = vouching.voucher(self.entry, self._keyring, read, where)
-        return choice.offers((self._asset(release, asset, where) for asset in whole), voucher)
+        return Listed(
+            [(asset.name, partial(self._asset, release, asset, where)) for asset in whole],
+            lambda: vouching.voucher(self.entry, self._keyring, read, where),
+        )
 
     def _asset(self, release: _Release, asset: _Asset, where: str) -> Asset:
         told = f"the digest of {asset.name} in {where}"

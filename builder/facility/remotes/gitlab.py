@@ -7,9 +7,9 @@ python-gitlab: that would send the token along wherever a download is redirected
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +24,7 @@ from builder.errors import InfrastructureError
 from builder.facility.kinds import AssetProduct, GitlabRemote
 from builder.facility.offers import Brought, Offer
 from builder.facility.remotes import access, assets, importing, vouching, ziplist
-from builder.facility.remotes.assets import Asset, Choice
+from builder.facility.remotes.assets import Asset, Choice, Listed
 from builder.facility.remotes.vouching import Voucher
 from builder.facility.site import Site
 from builder.manifest.parts import Sha256
@@ -91,10 +91,8 @@ class GitlabProject:
         """The images of the newest packages, or of the job; see `Remote`."""
         choice = Choice(self.name, access.chosen(self.entry.images, name))
         if self.entry.job:
-            return assets.newest(self.name, [self._job()], lambda job: self._of_job(choice, job))
-        return assets.newest(
-            self.name, self._packages(), lambda package: self._of_package(choice, package)
-        )
+            return assets.newest(choice, [self._job()], self._of_job)
+        return assets.newest(choice, self._packages(), self._of_package)
 
     def bring(
         self, offer: Offer, formats: Sequence[str], folder: Path, on_bytes: OnBytes
@@ -128,7 +126,7 @@ class GitlabProject:
             )
         return sorted(found, key=lambda each: (each.created_at, each.id), reverse=True)
 
-    def _of_package(self, choice: Choice, package: _Package) -> Iterator[Offer]:
+    def _of_package(self, package: _Package) -> Listed:
         pages = self.documents.pages(f"{self.url}/packages/{package.id}/package_files?per_page=100")
         # A file that was uploaded again stays beside the new one; a download gives the newest.
         found: dict[str, _PackageFile] = {}
@@ -138,8 +136,6 @@ class GitlabProject:
         version = package.version or ""
         where = f"the package {package.name} {version} of {self.entry.project}"
         folder = f"{self.url}/packages/generic/{records.part(package.name)}/{records.part(version)}"
-        if not any(choice.has(file) for file in found):
-            return iter(())
 
         def read(file: str, largest: int) -> bytes:
             if file not in found:
@@ -149,9 +145,8 @@ class GitlabProject:
                 )
             return self.documents.get(f"{folder}/{records.part(file)}", largest=largest).content
 
-        voucher = vouching.voucher(self.entry, self._keyring, read, where)
-        listed = (
-            Asset(
+        def asset(file: _PackageFile) -> Asset:
+            return Asset(
                 name=file.file_name,
                 url=f"{folder}/{records.part(file.file_name)}",
                 version=version,
@@ -159,9 +154,11 @@ class GitlabProject:
                 size=file.size,
                 told=Checksum("sha256", file.file_sha256) if file.file_sha256 else None,
             )
-            for file in found.values()
+
+        return Listed(
+            [(name, partial(asset, file)) for name, file in found.items()],
+            lambda: vouching.voucher(self.entry, self._keyring, read, where),
         )
-        return choice.offers(listed, voucher)
 
     def _job(self) -> _Job:
         """The job whose artifacts count: of the pipeline, or of the branch's newest good one."""
@@ -199,7 +196,7 @@ class GitlabProject:
             )
         return found[0].id
 
-    def _of_job(self, choice: Choice, job: _Job) -> Iterator[Offer]:
+    def _of_job(self, job: _Job) -> Listed:
         folder = f"{self.url}/jobs/{job.id}/artifacts"
         where = f"the job {job.id} of {self.entry.project}"
 
@@ -208,20 +205,20 @@ class GitlabProject:
 
         voucher = vouching.voucher(self.entry, self._keyring, read, where)
         files = self._artifacts(folder, job, voucher)
-        date = job.finished_at or job.created_at
-        listed = (
-            Asset(
+
+        def asset(file: str) -> Asset:
+            return Asset(
                 name=file.rpartition("/")[2],
                 url=f"{folder}/{records.path(file, InfrastructureError)}",
                 version=f"job {job.id}",
                 dated=False,
-                date=date,
-                size=size,
+                date=job.finished_at or job.created_at,
+                size=files[file],
             )
-            for file, size in files.items()
-            if choice.has(file.rpartition("/")[2])
+
+        return Listed(
+            [(file.rpartition("/")[2], partial(asset, file)) for file in files], lambda: voucher
         )
-        return choice.offers(listed, voucher)
 
     def _artifacts(
         self, folder: str, job: _Job, voucher: Voucher | None
