@@ -17,6 +17,7 @@ from builder.facility import config, sitekey
 from builder.facility.config import Facility
 from builder.facility.site import Site
 from builder.store import keys
+from builder.store.folder import LOCK
 from builder.store.index import StoreIndex
 from builder.store.open import scheme
 
@@ -83,7 +84,7 @@ def make(wishes: Wishes, now: datetime) -> Made:
     # All that can be wrong is said before there is a key.
     draft = Site(_parsed(text(wishes, NO_KEY), file), file.parent)
     root = draft.store.place.root
-    if root.exists() and (not root.is_dir() or (not wishes.key and any(root.iterdir()))):
+    if root.exists() and (not root.is_dir() or (not wishes.key and _is_used(root))):
         raise UsageError(
             f"{root} is there already, and is not empty",
             hint="choose another folder with --path; or give the store's own key with --key",
@@ -94,6 +95,9 @@ def make(wishes: Wishes, now: datetime) -> Made:
     sitekey.try_to_sign(key)
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
+        if not _is_used(root):
+            # A store that was there before, and that its owner removed.
+            site.store.publisher.memory.forget(site.store.place.url)
         open_store(site, now)
         public.write_bytes(keys.Signer(key).keyring().content)
         # Last: a facility whose file is there is whole.
@@ -104,6 +108,11 @@ def make(wishes: Wishes, now: datetime) -> Made:
             hint="make it writable; then call this again with --key " + key,
         ) from error
     return Made(site, file, public, not wishes.key)
+
+
+def _is_used(root: Path) -> bool:
+    """Whether there is anything in a store's folder but its lock."""
+    return root.is_dir() and any(each.name != LOCK for each in root.iterdir())
 
 
 def open_store(site: Site, now: datetime) -> StoreIndex:

@@ -65,6 +65,11 @@ class Memory:
                 os.fsync(file.fileno())
             partial.replace(path)
 
+    def forget(self, url: str) -> None:
+        """Know nothing of a store, which its owner makes anew."""
+        with self._locked():
+            self.path(url).unlink(missing_ok=True)
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         try:

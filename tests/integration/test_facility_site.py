@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -79,6 +80,14 @@ def test_a_new_facility_is_whole(north: Path, capsys: pytest.CaptureFixture[str]
     before = (north / "facility.yaml").read_bytes()
     assert cli.main(["facility", "init", "--name", "north"]) == 2
     assert (north / "facility.yaml").read_bytes() == before
+
+
+def test_a_facility_that_was_removed_is_set_up_anew(north: Path) -> None:
+    for name in ("facility.yaml", "north.gpg"):
+        (north / name).unlink()
+    shutil.rmtree(north / "images")
+    assert cli.main(["facility", "init", "--name", "north"]) == 0
+    assert index(north).serial == 1
 
 
 def test_a_second_facility_takes_the_key_that_is_there(
