@@ -22,8 +22,10 @@ from xdist.scheduler import LoadScopeScheduling
 settings.register_profile("loaded", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("loaded")
 
-# Under nohup, programs that tests start would inherit that they do not hear of a closed terminal.
+# Under nohup, or behind a shell's "&", programs that tests start would inherit that they hear of no
+# closed terminal, or of no interrupt; and neither would we.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HERE = Path(__file__).parent
 UNIT = HERE / "unit"
