@@ -41,7 +41,7 @@ from builder.cli import (
     version,
     why,
 )
-from builder.cli.common import Verb
+from builder.cli.common import Verb, add_verbs
 from builder.errors import ForgeError
 
 # In the order of `fai-forge --help`: what people do first comes first.
@@ -98,16 +98,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument(
         "-v", "--verbose", action="store_true", help="say each command that is run (on stderr)"
     )
-    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for verb in VERBS:
-        sub = verbs.add_parser(
-            verb.name,
-            help=verb.summary,
-            description=verb.description,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        verb.arguments(sub)
-        sub.set_defaults(verb_call=verb.call)
+    add_verbs(top, VERBS, "verb")
     return top
 
 

@@ -34,6 +34,20 @@ class Verb:
     call: Callable[[argparse.Namespace], int]
 
 
+def add_verbs(parser: argparse.ArgumentParser, verbs: Iterable[Verb], dest: str) -> None:
+    """Verbs below a parser; their name goes to `dest`, what to call to DEST_call."""
+    below = parser.add_subparsers(dest=dest, metavar="VERB", required=True)
+    for verb in verbs:
+        sub = below.add_parser(
+            verb.name,
+            help=verb.summary,
+            description=verb.description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        verb.arguments(sub)
+        sub.set_defaults(**{f"{dest}_call": verb.call})
+
+
 def add_out(parser: argparse.ArgumentParser) -> None:
     """`--out`: the folder of built images."""
     parser.add_argument(

@@ -6,21 +6,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from builder.cli.common import Verb
+from builder.cli.common import Verb, add_verbs
 
 
 def add(parser: argparse.ArgumentParser, verbs: Sequence[Verb]) -> None:
     """Let a verb have these below it; `call` finds the one that was meant."""
-    below = parser.add_subparsers(dest="subverb", metavar="VERB", required=True)
-    for verb in verbs:
-        sub = below.add_parser(
-            verb.name,
-            help=verb.summary,
-            description=verb.description,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        verb.arguments(sub)
-        sub.set_defaults(subverb_call=verb.call)
+    add_verbs(parser, verbs, "subverb")
 
 
 def call(arguments: argparse.Namespace) -> int:

@@ -14,10 +14,14 @@ from typing import IO
 from builder.errors import InfrastructureError
 
 
+def name_of(name: str) -> str:
+    """The hidden name of an unfinished file, not longer than what every file system takes."""
+    return f".{hashlib.sha256(name.encode()).hexdigest()[:32]}.partial"
+
+
 def path_of(target: Path) -> Path:
-    """Where the partial file of a target is; its name is never too long."""
-    name = hashlib.sha256(target.name.encode()).hexdigest()[:32]
-    return target.with_name(f".{name}.partial")
+    """Where the partial file of a target is."""
+    return target.with_name(name_of(target.name))
 
 
 @contextmanager

@@ -108,8 +108,7 @@ def synced(site: Site, name: str) -> bool:
 
 def next_serial(site: Site, name: str, now: datetime) -> str:
     """Today, or the next one of today; never one that was used."""
-    entry = site.store.entry(name)
-    return names.next_serial(now.date(), [build.serial for build in entry.builds] if entry else ())
+    return names.next_serial(now.date(), site.store.serials(name))
 
 
 def properties(words: list[str]) -> dict[str, str]:

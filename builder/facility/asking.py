@@ -16,6 +16,7 @@ from builder.errors import ForgeError, UsageError
 from builder.facility import rebuilding
 from builder.facility.config import Facility, Wanted
 from builder.facility.deltas import Bases
+from builder.facility.doors import DOORS, Doors
 from builder.facility.offers import Offer, Remote
 from builder.facility.remotes.open import open_remote
 from builder.facility.remotes.store import PublishedStore, Rebuild, at
@@ -154,6 +155,14 @@ def ask(source: Source, series: str | None = None) -> tuple[Answer, Remote | Non
         log.debug("%s", source.name, exc_info=True)
         said = f"what it says makes no sense ({type(error).__name__}: {error})"
         return Answer(source.name, url, error=said, hint="tell us about it"), None
+
+
+def everyone(site: Site, doors: Doors = DOORS) -> tuple[Answer, ...]:
+    """What each remote of a site offers."""
+    return tuple(
+        ask(Source(name, partial(doors.remote, name, entry, site)))[0]
+        for name, entry in site.facility.remotes.items()
+    )
 
 
 def allowed(row: Wanted | None, answers: Sequence[Answer]) -> tuple[Answer, ...]:

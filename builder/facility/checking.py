@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from builder.errors import ForgeError, InfrastructureError, UsageError
-from builder.facility import room, secret, sitekey, sizes
+from builder.facility import asking, room, secret, sitekey, sizes
 from builder.facility.amounts import in_words
 from builder.facility.config import Wanted
 from builder.facility.doors import DOORS, Doors
@@ -175,16 +175,15 @@ def _offers(site: Site, doors: Doors) -> tuple[Mapping[str, Sequence[Offer]], li
     """What each remote that answers offers."""
     found: dict[str, Sequence[Offer]] = {}
     said: list[Finding] = []
-    for name, entry in site.facility.remotes.items():
-        try:
-            remote = doors.remote(name, entry, site)
-            found[name] = remote.offers()
-        except ForgeError as error:
-            said.append(Finding(False, f"remote {name}", error.message, error.hint))
+    for answer in asking.everyone(site, doors):
+        subject = f"remote {answer.name}"
+        if answer.error:
+            said.append(Finding(False, subject, answer.error, answer.hint))
             continue
-        series = len({offer.name for offer in found[name]})
-        vouched = next((offer.vouched for offer in found[name]), "nothing is there yet")
-        said.append(Finding(True, f"remote {name}", f"{series} series; {vouched}"))
+        found[answer.name] = answer.offers
+        series = len({offer.name for offer in answer.offers})
+        vouched = next((offer.vouched for offer in answer.offers), "nothing is there yet")
+        said.append(Finding(True, subject, f"{series} series; {vouched}"))
     return found, said
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from typing import cast
 
 from builder.errors import ForgeError, UsageError
 from builder.facility.site import LocalStore, Site
+from builder.facility.targets import open as targets
 from builder.facility.targets.target import Item, Target
 from builder.progress import Progress
 from builder.store import reading
@@ -28,9 +27,7 @@ class PutAt:
 
 def open_target(name: str, site: Site) -> Target:
     """The target that a site calls so."""
-    # Here: what speaks to a cloud takes a while to load.
-    module = import_module("builder.facility.targets.open")
-    return cast(Target, module.open_target(name, site.facility.targets[name], site))
+    return targets.open_target(name, site.facility.targets[name], site)
 
 
 def item(store: LocalStore, name: str, build: Build, formats: Sequence[str]) -> Item:

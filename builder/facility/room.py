@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from builder import names
-from builder.facility import sizes
+from builder.facility import refs, sizes
 from builder.facility.amounts import in_words
 from builder.facility.config import CUSTOM
 from builder.facility.offers import Offer
@@ -22,7 +22,7 @@ def wanted(site: Site, offers: Mapping[str, Sequence[Offer]]) -> tuple[Offer, ..
     found: dict[tuple[str, str], dict[str, Offer]] = {}
     for remote in offers:
         for offer in offers[remote]:
-            row = site.facility.wanted(offer.name) if found_by_name(offer) else None
+            row = site.facility.wanted(offer.name) if refs.listed(offer) else None
             if row and remote in (row.remotes or offers) and offer.channel in row.channels:
                 found.setdefault((offer.name, offer.channel), {}).setdefault(offer.serial, offer)
     return tuple(
@@ -30,11 +30,6 @@ def wanted(site: Site, offers: Mapping[str, Sequence[Offer]]) -> tuple[Offer, ..
         for (name, _), builds in sorted(found.items())
         for each in _newest(builds.values(), _keep(site, name))
     )
-
-
-def found_by_name(offer: Offer) -> bool:
-    """Whether an offer is one for who asks for its series: a store's hidden builds are not."""
-    return offer.build is None or offer.build.state == "public"
 
 
 def _keep(site: Site, name: str) -> int:

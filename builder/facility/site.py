@@ -93,6 +93,11 @@ class LocalStore:
         index = self.index()
         return reading.series(index, name) if index else None
 
+    def serials(self, name: str) -> tuple[str, ...]:
+        """All serials of a series that were ever used here."""
+        entry = self.entry(name)
+        return tuple(build.serial for build in entry.builds) if entry else ()
+
     def file(self, name: str, build: Build, image: Image) -> Path:
         """Where an image of it lies."""
         return self.place.root / folder(name, build) / image.name

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from builder import names, paths
 from builder.errors import ForgeError
-from builder.facility import record, room
+from builder.facility import asking, record, refs
 from builder.facility.config import CUSTOM
 from builder.facility.doors import DOORS, Doors
 from builder.facility.kinds import StoreRemote
@@ -82,15 +81,12 @@ def status(site: Site, now: datetime, doors: Doors = DOORS, *, offline: bool = F
     return Status(tuple(row for row in rows if row.local or row.newest), last, silent)
 
 
-def _offers(site: Site, doors: Doors) -> tuple[dict[str, list[Offer]], dict[str, str]]:
-    found: dict[str, list[Offer]] = {}
-    silent: dict[str, str] = {}
-    for name, entry in site.facility.remotes.items():
-        try:
-            found[name] = list(doors.remote(name, entry, site).offers())
-        except ForgeError as error:
-            silent[name] = error.message
-    return found, silent
+def _offers(site: Site, doors: Doors) -> tuple[dict[str, Sequence[Offer]], dict[str, str]]:
+    answers = asking.everyone(site, doors)
+    found: dict[str, Sequence[Offer]] = {
+        each.name: each.offers for each in answers if not each.error
+    }
+    return found, {each.name: each.error for each in answers if each.error}
 
 
 def _newest(site: Site, offers: Mapping[str, Iterable[Offer]]) -> dict[str, Offer]:
@@ -99,7 +95,7 @@ def _newest(site: Site, offers: Mapping[str, Iterable[Offer]]) -> dict[str, Offe
     for name, each in offers.items():
         for offer in each:
             row = site.facility.wanted(offer.name)
-            if row is None or not room.found_by_name(offer) or offer.channel not in row.channels:
+            if row is None or not refs.listed(offer) or offer.channel not in row.channels:
                 continue
             if row.remotes and name not in row.remotes:
                 continue
@@ -180,17 +176,7 @@ def security_updates(old: Document, new: Document) -> int | None:
 
 def document_of(place: Readable, name: str, build: Build, kept: Path) -> Document:
     """The manifest of a build, verified by its store's index; what was read once is kept."""
-    wanted, file = build.manifest, kept / build.manifest.sha256
-    path = f"{folder(name, build)}/{wanted.name}"
-    try:
-        content = file.read_bytes()
-    except OSError:
-        content = b""
-    if hashlib.sha256(content).hexdigest() != wanted.sha256:
-        content = fetching.content(place, path, wanted)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(".partial")
-        partial.write_bytes(content)
-        partial.replace(file)
+    path = f"{folder(name, build)}/{build.manifest.name}"
+    content = fetching.kept(place, path, build.manifest, kept)
     where = f"{path} of {place.url}"
     return reading.parse_described(content.decode(errors="replace"), name, build, where)

@@ -33,9 +33,8 @@ def refuse(site: Site, name: str) -> None:
 
 def next_serial(site: Site, out: Path, name: str, now: datetime) -> str:
     """A serial that is free in the folder of builds, and in the store."""
-    entry = site.store.entry(name)
-    used = [build.serial for build in entry.builds] if entry else []
-    return names.next_serial(now.date(), [*used, *(built.serial for built in Builds(out).of(name))])
+    built = (each.serial for each in Builds(out).of(name))
+    return names.next_serial(now.date(), [*site.store.serials(name), *built])
 
 
 def upload(site: Site, built: Built, project: Path, now: datetime, progress: Progress) -> Published:

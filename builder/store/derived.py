@@ -140,16 +140,4 @@ class _Builds(Mapping[str, BuildFacts]):
 
     def _read(self, path: str, wanted: Digest) -> bytes:
         """A file of a build, verified; what was read once is kept."""
-        kept = self._kept / wanted.sha256
-        try:
-            content = kept.read_bytes()
-        except FileNotFoundError:
-            content = b""
-        if len(content) == wanted.size and hashlib.sha256(content).hexdigest() == wanted.sha256:
-            return content
-        content = fetching.content(self._place, f"{path}/{wanted.name}", wanted)
-        self._kept.mkdir(parents=True, exist_ok=True)
-        partial = kept.with_suffix(".partial")
-        partial.write_bytes(content)
-        partial.replace(kept)
-        return content
+        return fetching.kept(self._place, f"{path}/{wanted.name}", wanted, self._kept)

@@ -66,6 +66,23 @@ def content(place: Readable, path: str, wanted: Digest) -> bytes:
     return found
 
 
+def kept(place: Readable, path: str, wanted: Digest, folder: Path) -> bytes:
+    """As `content`; what was read once is kept in a folder, by its digest."""
+    file = folder / wanted.sha256
+    try:
+        found = file.read_bytes()
+    except FileNotFoundError:
+        found = b""
+    if len(found) == wanted.size and hashlib.sha256(found).hexdigest() == wanted.sha256:
+        return found
+    found = content(place, path, wanted)
+    folder.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_suffix(".partial")
+    unfinished.write_bytes(found)
+    unfinished.replace(file)
+    return found
+
+
 def small(place: Readable, path: str, largest: int) -> bytes:
     """All bytes of a file that has at most `largest`; FileNotFoundError where there is none."""
     return b"".join(pieces(place, path, 0, largest))

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import unquote, urlsplit
 
+from builder.downloads.partial import name_of
 from builder.errors import InfrastructureError, UsageError
 from builder.store import paths
 from builder.store.place import OnBytes
@@ -125,7 +126,7 @@ class FolderPlace:
         """
         *parents, name = paths.parts(paths.checked(path))
         with local.open("rb") as source, self._told(path), self._folder(parents, make=True) as into:
-            partial = paths.partial(name)
+            partial = name_of(name)
             with _file(partial, into) as file:
                 _skip_equal(source, file, on_bytes)
                 while piece := source.read(PIECE):
@@ -138,7 +139,7 @@ class FolderPlace:
         """Put a small file at a path at once, in place of another one if there is one."""
         *parents, name = paths.parts(paths.checked(path))
         with self._told(path), self._folder(parents, make=True) as folder:
-            partial = paths.partial(name)
+            partial = name_of(name)
             with _file(partial, folder) as file:
                 file.truncate(0)
                 file.write(content)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Final
 
@@ -35,8 +34,3 @@ def checked(path: str) -> str:
     if not parts(path):
         raise UsageError("an empty path names the store itself", hint="name a file in it")
     return path
-
-
-def partial(name: str) -> str:
-    """The hidden name of an unfinished file, not longer than what every file system takes."""
-    return f".{hashlib.sha256(name.encode()).hexdigest()[:32]}.partial"

@@ -24,6 +24,7 @@ from urllib.parse import unquote, urlsplit
 
 import paramiko
 
+from builder.downloads.partial import name_of
 from builder.errors import InfrastructureError, UsageError
 from builder.store import lease, paths, sftpfiles, ssh
 from builder.store.place import OnBytes
@@ -117,7 +118,7 @@ class SftpPlace:
         *parents, name = paths.parts(paths.checked(path))
         with local.open("rb") as source, self._changing(path) as sftp:
             folder = self._folder(sftp, parents, make=True)
-            unfinished = f"{folder}/{paths.partial(name)}"
+            unfinished = f"{folder}/{name_of(name)}"
             same = sftpfiles.kept(sftp, unfinished, source, on_bytes)
             source.seek(same)
             with sftp.open(unfinished, "r+b") as file:
@@ -133,7 +134,7 @@ class SftpPlace:
         *parents, name = paths.parts(paths.checked(path))
         with self._changing(path) as sftp:
             folder = self._folder(sftp, parents, make=True)
-            unfinished = f"{folder}/{paths.partial(name)}"
+            unfinished = f"{folder}/{name_of(name)}"
             with suppress(FileNotFoundError):
                 sftp.remove(unfinished)
             with sftp.open(unfinished, "wxb") as file:

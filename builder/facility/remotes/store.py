@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from builder import paths
+from builder.downloads.partial import path_of
 from builder.errors import InfrastructureError
 from builder.facility import deltas, locks
 from builder.facility.deltas import Bases
@@ -24,7 +25,6 @@ from builder.store import fetching, keys, open, reading
 from builder.store.index import Build, Delta, Digest, Image, SeriesEntry, StoreIndex, folder
 from builder.store.keys import Verifies
 from builder.store.memory import Memory
-from builder.store.paths import partial
 from builder.store.place import OnBytes, Readable
 
 # Bytes of a file beside an image. The index tells no size of it, so a server could tell any.
@@ -227,7 +227,7 @@ class _Bringing:
             on_bytes(wanted.size)
             return
         target.unlink(missing_ok=True)
-        begun = target.with_name(partial(target.name)).exists()
+        begun = path_of(target).exists()
         try:
             fetching.fetch(self.line, self._path(wanted.name), wanted, target, on_bytes)
         except fetching.WrongContent:

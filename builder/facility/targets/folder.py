@@ -21,6 +21,7 @@ from typing import IO
 
 from pydantic import NonNegativeInt, ValidationError
 
+from builder.downloads.partial import name_of
 from builder.errors import InfrastructureError, UsageError
 from builder.facility.amounts import in_words
 from builder.facility.kinds import FolderTarget, TargetEntry
@@ -30,7 +31,6 @@ from builder.facility.targets import items
 from builder.facility.targets.target import Finding, Held, Item, Placed
 from builder.manifest.parts import FileName, Part, Serial, Series, Sha256
 from builder.progress import Progress
-from builder.store.paths import partial
 
 RECORD = ".fai-forge.json"
 ZEROS = bytes(items.PIECE)
@@ -94,7 +94,7 @@ class Folder:
         subject = f"folder {self.root}"
         if not self.root.is_dir():
             return (Finding(False, subject, "it is not there", "make it, or mount it"),)
-        probe = self.root / partial("probe")
+        probe = self.root / name_of("probe")
         try:
             probe.touch()
             probe.unlink()
@@ -171,7 +171,7 @@ class Folder:
 
     def _bring(self, item: Item, file: str, progress: Progress) -> None:
         """Copy a file under a hidden name, read it back, and give it its own."""
-        beside = self.root / partial(file)
+        beside = self.root / name_of(file)
         progress.stage(f"Copying {items.label(item)} to {self.root}")
         beside.unlink(missing_ok=True)
         descriptor = os.open(
@@ -227,7 +227,7 @@ class Folder:
 
     def _point(self, link: str, file: str) -> None:
         """Let a link point at a file, at once."""
-        beside = self.root / partial(f"{link}.link")
+        beside = self.root / name_of(f"{link}.link")
         beside.unlink(missing_ok=True)
         beside.symlink_to(file)
         beside.rename(self.root / link)
@@ -246,7 +246,7 @@ class Folder:
             ) from error
 
     def _write(self, record: Record) -> None:
-        beside = self.root / partial(RECORD)
+        beside = self.root / name_of(RECORD)
         with beside.open("w", encoding="utf-8") as file:
             file.write(record.model_dump_json(by_alias=True, indent=2) + "\n")
             file.flush()
