@@ -21,6 +21,7 @@ from builder.errors import InfrastructureError, UsageError
 from builder.facility.kinds import LibvirtTarget
 from builder.facility.targets import serieslist
 from builder.facility.targets.libvirt import Libvirt
+from builder.facility.targets.poolusers import users
 from builder.facility.targets.target import Item
 from builder.guest.hypervisor import SESSION, SYSTEM, hypervisor
 from builder.progress import NoProgress
@@ -240,6 +241,31 @@ def test_disks_that_stand_alone_keep_nothing(
     for serial in ("20261120", "20261121", "20261122"):
         world.target.put(item(tmp_path / "store", serial), QUIET)
     assert "debian-13-20261120.qcow2" not in world.volumes()
+
+
+def test_guests_that_end_while_they_are_asked_use_nothing(world: World, tmp_path: Path) -> None:
+    """Others start and end guests on this machine while a target asks all of them."""
+    (tmp_path / "alone").touch()
+    world.define(tmp_path / "alone")
+    world.define(world.folder / "other")
+    stays, goes = world.domains
+
+    class Connection:
+        """The real one; a guest goes once it was listed."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.connection, name)
+
+        def listAllDomains(self, flags: int) -> list[Any]:  # noqa: N802 - libvirt's own name
+            listed: list[Any] = world.connection.listAllDomains(flags)
+            goes.undefine()
+            return listed
+
+    world.domains.remove(goes)
+    found = users(Connection(), str)
+    assert str(tmp_path / "alone") in found.paths
+    assert str(world.folder / "other") not in found.paths
+    assert stays.isActive() == 0
 
 
 @pytest.mark.parametrize("name", ["debian-13-20261121.qcow2", "debian-13.latest"])

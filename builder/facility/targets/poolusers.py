@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
 # Disks that nothing was made from.
 REMOVABLE: Final = ("cdrom", "floppy")
+# VIR_ERR_NO_DOMAIN, _NO_DOMAIN_SNAPSHOT, _NO_STORAGE_POOL, _NO_STORAGE_VOL
+GONE: Final = (42, 72, 49, 50)
 
 
 @dataclass(frozen=True)
@@ -25,16 +28,24 @@ class Users:
 
 
 def users(connection: Any, real: Callable[[str], str]) -> Users:
-    """What the domains and active pools of a connection use; `real` makes paths comparable."""
+    """What the domains and active pools of a connection use; `real` makes paths comparable.
+
+    What is removed while it is asked uses nothing any more: on a busy machine that is usual.
+    """
+    backing: dict[str, str | None] = {}
     # VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE
-    active = connection.listAllStoragePools(2)
-    volumes = [volume for pool in active for volume in pool.listAllVolumes(0)]
-    backing = {volume.path(): based_on(volume.XMLDesc(0)) for volume in volumes}
+    for pool in connection.listAllStoragePools(2):
+        with _unless_gone():
+            for volume in pool.listAllVolumes(0):
+                with _unless_gone():
+                    backing[volume.path()] = based_on(volume.XMLDesc(0))
     found: dict[str, bool] = {}
     for domain in connection.listAllDomains(0):
-        # As it runs, and as it starts next time (VIR_DOMAIN_XML_INACTIVE).
-        texts = [domain.XMLDesc(0), domain.XMLDesc(2)]
-        texts += [snapshot.getXMLDesc(0) for snapshot in domain.listAllSnapshots(0)]
+        texts: list[str] = []
+        with _unless_gone():
+            # As it runs, and as it starts next time (VIR_DOMAIN_XML_INACTIVE).
+            texts = [domain.XMLDesc(0), domain.XMLDesc(2)]
+            texts += [snapshot.getXMLDesc(0) for snapshot in domain.listAllSnapshots(0)]
         for path, known in (each for text in texts for each in disks(text, _volumes(connection))):
             # The running machine tells what the definition of the same disk leaves open.
             found[real(path)] = known or found.get(real(path), False)
@@ -100,6 +111,18 @@ def _volumes(connection: Any) -> Callable[[str, str], str]:
         return str(found.path())
 
     return path_of
+
+
+@contextmanager
+def _unless_gone() -> Iterator[None]:
+    # Late: only who has such a target needs it.
+    import libvirt
+
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        if error.get_error_code() not in GONE:
+            raise
 
 
 def _parsed(text: str) -> ET.Element:
