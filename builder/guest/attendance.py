@@ -25,15 +25,18 @@ class Watches(Protocol):
 
 @contextlib.contextmanager
 def attended(
-    guest: Guest, witness: Watches | None, ready: Callable[[Guest], None] = Guest.wait_ready
+    guest: Guest, witness: Watches | None, ready: Callable[[Guest], None] | None = None
 ) -> Iterator[None]:
     """Get a guest ready, and tell the witness, if there is one, how far it is and when it ends.
 
-    `ready` waits for a guest that nobody watches. An interruption is not told: whoever interrupts
-    us waits for our end, and not for evidence.
+    `ready` waits for a guest that nobody watches, in place of its own `wait_ready`. An interruption
+    is not told: whoever interrupts us waits for our end, and not for evidence.
     """
     if witness is None:
-        ready(guest)
+        if ready is None:
+            guest.wait_ready()
+        else:
+            ready(guest)
         yield
         return
     is_ready = False
