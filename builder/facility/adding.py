@@ -23,8 +23,8 @@ from builder.errors import UsageError
 from builder.facility import disks
 from builder.facility.config import CUSTOM
 from builder.facility.locks import alone
-from builder.facility.naming import Facts, facts
 from builder.facility.site import Site
+from builder.imports.naming import Facts, facts
 from builder.manifest import collect, document
 from builder.manifest.imported import Imported, Origin
 from builder.manifest.model import Verdict

@@ -17,10 +17,10 @@ from builder.facility import rebuilding
 from builder.facility.config import Facility, Wanted
 from builder.facility.deltas import Bases
 from builder.facility.doors import DOORS, Doors
-from builder.facility.offers import Offer, Remote
 from builder.facility.remotes.open import open_remote
 from builder.facility.remotes.store import PublishedStore, Rebuild, at
 from builder.facility.site import Site
+from builder.imports.offers import Offer, Remote
 from builder.sites.model import OverlayEntry
 from builder.store.open import scheme
 

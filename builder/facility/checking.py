@@ -20,9 +20,9 @@ from builder.facility.amounts import in_words
 from builder.facility.config import Wanted
 from builder.facility.doors import DOORS, Doors
 from builder.facility.kinds import Token
-from builder.facility.offers import Offer
 from builder.facility.site import Site
 from builder.facility.targets.target import Finding
+from builder.imports.offers import Offer
 from builder.store.index import StoreIndex
 
 # How long before a key or an index ends somebody should hear of it.

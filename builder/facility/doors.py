@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from builder.facility.kinds import RemoteEntry, TargetEntry
-from builder.facility.offers import Remote
 from builder.facility.remotes.open import open_remote
 from builder.facility.site import Site
 from builder.facility.targets.open import open_target
 from builder.facility.targets.target import Target
+from builder.imports.offers import Remote
 
 OpenRemote = Callable[[str, RemoteEntry, Site], Remote]
 OpenTarget = Callable[[str, TargetEntry, Site], Target]

@@ -14,8 +14,8 @@ from builder.errors import InfrastructureError, UsageError
 from builder.facility import pulling
 from builder.facility.asking import Source
 from builder.facility.deltas import Bases
-from builder.facility.offers import Offer
 from builder.facility.refs import Ref
+from builder.imports.offers import Offer
 from builder.progress import Progress
 from builder.store import fetching
 

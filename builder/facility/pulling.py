@@ -18,10 +18,10 @@ from builder.errors import ForgeError, InfrastructureError, UsageError
 from builder.facility import locks, placing, refs
 from builder.facility.asking import Answer, Source, ask, complain
 from builder.facility.meter import Meter
-from builder.facility.offers import Brought, Offer, OfferedFile, Remote
 from builder.facility.placing import PutAt
 from builder.facility.refs import Ref
 from builder.facility.site import LocalStore, Site
+from builder.imports.offers import Brought, Offer, OfferedFile, Remote
 from builder.progress import Progress
 from builder.store import fetching, tending
 from builder.store.index import Build, Delta, TagEntry

@@ -14,12 +14,12 @@ from builder.errors import UsageError
 from builder.facility import pulling, refs
 from builder.facility.asking import is_address
 from builder.facility.kinds import StoreRemote
-from builder.facility.offers import Offer
 from builder.facility.refs import Ref
 from builder.facility.remotes import store
 from builder.facility.remotes.open import open_remote
 from builder.facility.remotes.store import PublishedStore
 from builder.facility.site import Site
+from builder.imports.offers import Offer
 from builder.progress import Progress
 from builder.store import gathering, reading
 from builder.store.folder import FolderPlace

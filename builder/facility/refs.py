@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from builder import names
 from builder.errors import UsageError
 from builder.facility.config import CUSTOM
-from builder.facility.offers import Offer
+from builder.imports.offers import Offer
 from builder.manifest.parts import Serial, Series
 from builder.store.index import Tag
 

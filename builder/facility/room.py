@@ -11,9 +11,9 @@ from builder import names
 from builder.facility import refs, sizes
 from builder.facility.amounts import in_words
 from builder.facility.config import CUSTOM
-from builder.facility.offers import Offer
 from builder.facility.site import Site
 from builder.facility.targets.target import Finding
+from builder.imports.offers import Offer
 from builder.store.index import StoreIndex
 
 

@@ -14,8 +14,8 @@ from builder.facility import asking, record, refs
 from builder.facility.config import CUSTOM
 from builder.facility.doors import DOORS, Doors
 from builder.facility.kinds import StoreRemote
-from builder.facility.offers import Offer
 from builder.facility.site import Site
+from builder.imports.offers import Offer
 from builder.manifest.diff import compare
 from builder.manifest.imported import Document, Imported
 from builder.store import fetching, reading

@@ -19,12 +19,12 @@ from typing import Final
 from builder.errors import ForgeError, InfrastructureError, UsageError
 from builder.facility import asking, locks, placing, pulling, removing, syncnotes, syncplan
 from builder.facility.asking import Answer, Source
-from builder.facility.offers import Remote
 from builder.facility.pulling import Pulled
 from builder.facility.site import Site
 from builder.facility.synced import Done, Synced
 from builder.facility.syncplan import Step, TargetState
 from builder.facility.targets.target import Target
+from builder.imports.offers import Remote
 from builder.progress import Progress
 from builder.store import writing
 from builder.store.index import Build

@@ -16,8 +16,8 @@ from builder import names
 from builder.facility import refs
 from builder.facility.asking import Answer, allowed
 from builder.facility.config import CUSTOM, Facility, Wanted
-from builder.facility.offers import Offer
 from builder.facility.targets.target import Held
+from builder.imports.offers import Offer
 from builder.store import reading
 from builder.store.index import Build, SeriesEntry, StoreIndex
 

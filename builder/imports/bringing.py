@@ -6,9 +6,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -21,15 +21,14 @@ from builder.downloads.client import Client, public
 from builder.downloads.pieces import WrongContent
 from builder.downloads.wanted import Fetched, OtherFile, Wanted
 from builder.errors import InfrastructureError, UsageError
-from builder.facility.kinds import Product
-from builder.facility.naming import UNKNOWN, Facts, facts
-from builder.facility.offers import Brought, Offer, OfferedFile
-from builder.facility.remotes import inspecting
-from builder.facility.remotes.inspecting import Inspected
-from builder.facility.remotes.vouching import signer_of
+from builder.imports import inspecting
+from builder.imports.inspecting import Inspected
+from builder.imports.naming import UNKNOWN, Facts, facts
+from builder.imports.offers import Brought, Offer, OfferedFile
+from builder.imports.vouching import signer_of
 from builder.manifest import document
 from builder.manifest.imported import Imported, Origin
-from builder.manifest.model import File
+from builder.manifest.model import File, Package
 from builder.models import ARCHES
 from builder.store.place import OnBytes
 
@@ -38,6 +37,20 @@ CHANNEL: Final = "release"
 GIB: Final = 1 << 30
 # What others call distributions in os_distro, where it is not our word (libosinfo's names).
 OS_DISTRO: Final = {"alma": "almalinux", "centos": "centos", "windows": "windows"}
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is known of an image beside its files; all of it may be empty.
+
+    `properties` are for OpenStack's image service, and come before what is found out here.
+    `packages` are as its makers list them.
+    """
+
+    title: str = ""
+    default_user: str = ""
+    properties: Mapping[str, str] = field(default_factory=dict)
+    packages: tuple[Package, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,13 +66,13 @@ class _Image:
 def bring(
     client: Client,
     offer: Offer,
-    product: Product,
+    description: Description,
     formats: Sequence[str],
     folder: Path,
     on_bytes: OnBytes,
     accept: str = "",
 ) -> Brought:
-    """Bring an offer's images into a folder, with a manifest; see `builder.facility.offers.Remote`.
+    """Bring an offer's images into a folder, with a manifest; see `builder.imports.offers.Remote`.
 
     UsageError where the offer has none of the formats.
     """
@@ -71,7 +84,7 @@ def bring(
         )
     with _alone(folder):
         images = [_bring(client, offer, each, folder, on_bytes, accept) for each in wanted]
-        _write(folder / f"{offer}.{MANIFEST}", _manifest(offer, product, images))
+        _write(folder / f"{offer}.{MANIFEST}", _manifest(offer, description, images))
         # What was broken off of formats that nobody asked for any more.
         for path in folder.glob(".*"):
             path.unlink(missing_ok=True)
@@ -108,14 +121,14 @@ def _bring(
     return _Image(image, final, fetched, inspected)
 
 
-def _manifest(offer: Offer, product: Product, images: Sequence[_Image]) -> Imported:
+def _manifest(offer: Offer, description: Description, images: Sequence[_Image]) -> Imported:
     known, first = facts(offer.name), images[0]
     checksum = f"{first.offered.algorithm}:{first.offered.digest}" if first.offered.digest else ""
     sizes = [each.inspected.virtual_size for each in images if each.inspected.virtual_size]
     return Imported(
         name=offer.name,
         serial=offer.serial,
-        title=product.title or known.title,
+        title=description.title or known.title,
         distro=known.distro,
         release=known.release,
         codename=known.codename,
@@ -130,7 +143,8 @@ def _manifest(offer: Offer, product: Product, images: Sequence[_Image]) -> Impor
             signed_by=signer_of(offer.vouched),
             vouched=offer.vouched,
         ),
-        properties=_properties(offer, product, known, max(sizes, default=None)),
+        properties=_properties(offer, description, known, max(sizes, default=None)),
+        packages=description.packages,
         virtual_size=max(sizes, default=None),
         files=tuple(
             File(
@@ -151,17 +165,20 @@ def _manifest(offer: Offer, product: Product, images: Sequence[_Image]) -> Impor
     )
 
 
-def _properties(offer: Offer, product: Product, known: Facts, size: int | None) -> dict[str, str]:
+def _properties(
+    offer: Offer, description: Description, known: Facts, size: int | None
+) -> dict[str, str]:
     """What OpenStack is told, by the names of SCS-0102 and of Glance's own documentation."""
     arch = ARCHES.get(known.arch)
     found = {
         "os_distro": OS_DISTRO.get(known.distro, known.distro),
         "os_version": known.release,
         "architecture": arch.aliases[0] if arch and arch.aliases else known.arch,
-        "image_original_user": product.default_user,
+        "image_original_user": description.default_user,
         "image_build_date": f"{offer.date:%Y-%m-%d}" if offer.date else "",
         "min_disk": str(-(-size // GIB)) if size else "",
     }
+    found.update(description.properties)
     return {name: value for name, value in found.items() if value and value != UNKNOWN}
 
 

@@ -10,7 +10,6 @@ from typing import Final
 
 from builder import checksums
 from builder.checksums import Checksums
-from builder.facility import kinds
 from builder.store.keys import Keyring
 
 SIGNED: Final = "signed by"
@@ -48,20 +47,15 @@ def signer_of(vouched: str) -> str:
     return found[1] if found else ""
 
 
-def voucher(
-    entry: kinds.Checksums, keyring: Keyring | None, read: Reads, where: str
-) -> Voucher | None:
-    """The list that a remote's configuration names, verified as that says; None if it names none.
-
-    `read` gives the content of a file beside the images, `where` says in errors where those are.
-    """
-    return vouch(entry.checksums or "", entry.signature or "", keyring, read, where)
-
-
 def vouch(
     name: str, signature: str, keyring: Keyring | None, read: Reads, where: str
 ) -> Voucher | None:
-    """As `voucher`, by the names of the list and of its signature, which are one if clearsigned."""
+    """The list of digests of that name, verified by its signature; None where no name is given.
+
+    The signature's name is the list's own if that is clearsigned; without one, or without keys, TLS
+    alone vouches for the list. `read` gives the content of a file beside the images, `where` says
+    in errors where those are.
+    """
     if not name:
         return None
     what, content = f"{name} of {where}", read(name, LARGEST_LIST)

@@ -16,9 +16,9 @@ import yaml
 
 from builder import paths
 from builder.facility import config
-from builder.facility.offers import Offer, Remote
 from builder.facility.remotes import github, gitlab, simplestreams, template
 from builder.facility.site import Site
+from builder.imports.offers import Offer, Remote
 from builder.manifest import document
 from builder.manifest.imported import Imported
 from builder.store.keys import Signer

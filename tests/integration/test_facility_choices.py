@@ -13,11 +13,11 @@ from builder.cli.sync import lines
 from builder.errors import InfrastructureError, UsageError
 from builder.facility import asking, pulling, syncing
 from builder.facility.asking import Source
-from builder.facility.offers import Offer, Remote
 from builder.facility.pulling import Pulled
 from builder.facility.refs import parse
 from builder.facility.removing import remove
 from builder.facility.site import Site
+from builder.imports.offers import Offer, Remote
 from builder.progress import NoProgress
 from builder.store import tending
 from builder.store.folder import FolderPlace

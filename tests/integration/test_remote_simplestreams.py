@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from builder.errors import InfrastructureError, UsageError
-from builder.facility.offers import Remote
+from builder.imports.offers import Remote
 from builder.store.simplestreams import streams
 from tests.integration.apiserver import Api, Reply, as_json, running, serve
 from tests.integration.remoteworld import Seal, World, disk, make_world, not_kept, only, sha256

@@ -18,9 +18,9 @@ import pytest
 
 from builder.downloads import files
 from builder.errors import InfrastructureError, UsageError
-from builder.facility.offers import Offer
-from builder.facility.remotes import importing, inspecting
 from builder.facility.site import Site
+from builder.imports import bringing, inspecting
+from builder.imports.offers import Offer
 from builder.manifest.imported import Imported
 from builder.progress import NoProgress
 from tests.integration.apiserver import Api, Reply, running, serve
@@ -342,7 +342,7 @@ def test_two_at_once_in_one_folder(world: World, server: Api, tmp_path: Path) ->
     remote = world.remote(**entry(server))
     offer, folder = only(remote.offers()), tmp_path / "folder"
     with (
-        importing._alone(folder),
+        bringing._alone(folder),
         pytest.raises(InfrastructureError, match="another process brings an image into"),
     ):
         remote.bring(offer, ["qcow2"], folder, lambda _: None)

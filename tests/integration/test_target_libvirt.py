@@ -256,7 +256,7 @@ def test_guests_that_end_while_they_are_asked_use_nothing(world: World, tmp_path
         def __getattr__(self, name: str) -> Any:
             return getattr(world.connection, name)
 
-        def listAllDomains(self, flags: int) -> list[Any]:  # noqa: N802 - libvirt's own name
+        def listAllDomains(self, flags: int) -> list[Any]:
             listed: list[Any] = world.connection.listAllDomains(flags)
             goes.undefine()
             return listed

@@ -16,9 +16,9 @@ from builder.errors import ForgeError, InfrastructureError
 from builder.facility.config import Facility
 from builder.facility.doors import Doors
 from builder.facility.kinds import RemoteEntry, TargetEntry
-from builder.facility.offers import Brought, Offer, OfferedFile
 from builder.facility.site import LocalStore, Site
 from builder.facility.targets.target import Finding, Held, Item, Placed
+from builder.imports.offers import Brought, Offer, OfferedFile
 from builder.progress import Progress
 from builder.store.folder import FolderPlace
 from builder.store.index import Build

@@ -11,8 +11,8 @@ from builder.errors import InfrastructureError, UsageError
 from builder.facility import asking, record
 from builder.facility.asking import Answer, Source
 from builder.facility.config import Facility
-from builder.facility.offers import Remote
 from builder.facility.record import RemoteRecord, SeriesRecord, SyncRecord
+from builder.imports.offers import Remote
 from tests.unit.facilities import KEY, now, site
 
 

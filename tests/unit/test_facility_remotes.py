@@ -25,15 +25,10 @@ from builder.errors import ForgeError, InfrastructureError, UsageError
 from builder.facility import secret
 from builder.facility.config import Facility
 from builder.facility.kinds import SimplestreamsRemote, Token
-from builder.facility.naming import facts
-from builder.facility.remotes import (
-    access,
-    inspecting,
-    simplestreams,
-    versions,
-    vouching,
-)
+from builder.facility.remotes import access, simplestreams
 from builder.facility.site import Site
+from builder.imports import inspecting, versions, vouching
+from builder.imports.naming import facts
 from builder.manifest.parts import Serial
 from builder.paths import CACHE_VARIABLE
 from builder.store import streams

@@ -10,9 +10,9 @@ import pytest
 
 from builder.facility.asking import Answer
 from builder.facility.config import Facility
-from builder.facility.offers import Offer, OfferedFile
 from builder.facility.syncplan import Step, TargetState, plan
 from builder.facility.targets.target import Held
+from builder.imports.offers import Offer, OfferedFile
 from tests.unit.indexes import build, one
 
 NAME = "debian-13"

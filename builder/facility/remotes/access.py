@@ -13,9 +13,12 @@ from builder.downloads.client import Client
 from builder.downloads.documents import Documents
 from builder.errors import ForgeError, UsageError
 from builder.facility import secret
-from builder.facility.kinds import Product, Token
-from builder.facility.offers import Offer
+from builder.facility.kinds import Checksums, Product, Token
 from builder.facility.site import Site
+from builder.imports import vouching
+from builder.imports.bringing import Description
+from builder.imports.offers import Offer
+from builder.imports.vouching import Voucher
 from builder.store.keys import Keyring, read_keyring
 
 log = logging.getLogger(__name__)
@@ -68,6 +71,18 @@ def product(images: Sequence[P], offer: Offer) -> P:
             hint=f"it has: {', '.join(each.name for each in images)}",
         )
     return found
+
+
+def described(image: Product) -> Description:
+    """What the configuration says of an image."""
+    return Description(image.title or "", image.default_user)
+
+
+def voucher(
+    entry: Checksums, keys: Keyring | None, read: vouching.Reads, where: str
+) -> Voucher | None:
+    """The list of digests that a remote's configuration names; see `vouching.vouch`."""
+    return vouching.vouch(entry.checksums or "", entry.signature or "", keys, read, where)
 
 
 def each(remote: str, images: Sequence[P], offers: Callable[[P], Iterable[Offer]]) -> list[Offer]:

@@ -13,10 +13,11 @@ from typing import Final, TypeVar
 from builder.checksums import Checksum
 from builder.errors import ForgeError, InfrastructureError, UsageError
 from builder.facility.kinds import AssetProduct
-from builder.facility.offers import Offer, OfferedFile
-from builder.facility.remotes import access, importing, versions, vouching
-from builder.facility.remotes.inspecting import format_of
-from builder.facility.remotes.vouching import Voucher
+from builder.facility.remotes import access
+from builder.imports import bringing, versions, vouching
+from builder.imports.inspecting import format_of
+from builder.imports.offers import Offer, OfferedFile
+from builder.imports.vouching import Voucher
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -109,7 +110,7 @@ class Choice:
             remote=self.name,
             name=image.name,
             serial=serial,
-            channel=importing.CHANNEL,
+            channel=bringing.CHANNEL,
             images=files,
             vouched=_vouched(voucher, [asset for asset, _ in pairs]),
             date=max(asset.date for asset, _ in pairs),

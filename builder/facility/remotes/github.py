@@ -24,10 +24,11 @@ from builder.downloads.documents import Documents
 from builder.downloads.records import Moment
 from builder.errors import InfrastructureError
 from builder.facility.kinds import AssetProduct, GithubRemote
-from builder.facility.offers import Brought, Offer
-from builder.facility.remotes import access, assets, importing, vouching
+from builder.facility.remotes import access, assets
 from builder.facility.remotes.assets import Asset, Choice, Listed
 from builder.facility.site import Site
+from builder.imports import bringing
+from builder.imports.offers import Brought, Offer
 from builder.store.keys import Keyring
 from builder.store.place import OnBytes
 
@@ -90,7 +91,9 @@ class GithubReleases:
     ) -> Brought:
         """Bring the images of one release; see `Remote`."""
         image: AssetProduct = access.product(self.entry.images, offer)
-        return importing.bring(self.client, offer, image, formats, folder, on_bytes, CONTENT)
+        return bringing.bring(
+            self.client, offer, access.described(image), formats, folder, on_bytes, CONTENT
+        )
 
     @cached_property
     def _keyring(self) -> Keyring | None:
@@ -128,7 +131,7 @@ class GithubReleases:
 
         return Listed(
             [(asset.name, partial(self._asset, release, asset, where)) for asset in whole],
-            lambda: vouching.voucher(self.entry, self._keyring, read, where),
+            lambda: access.voucher(self.entry, self._keyring, read, where),
         )
 
     def _asset(self, release: _Release, asset: _Asset, where: str) -> Asset:

@@ -22,11 +22,12 @@ from builder.downloads.documents import Documents
 from builder.downloads.records import Moment
 from builder.errors import InfrastructureError
 from builder.facility.kinds import AssetProduct, GitlabRemote
-from builder.facility.offers import Brought, Offer
-from builder.facility.remotes import access, assets, importing, vouching, ziplist
+from builder.facility.remotes import access, assets, ziplist
 from builder.facility.remotes.assets import Asset, Choice, Listed
-from builder.facility.remotes.vouching import Voucher
 from builder.facility.site import Site
+from builder.imports import bringing
+from builder.imports.offers import Brought, Offer
+from builder.imports.vouching import Voucher
 from builder.manifest.parts import Sha256
 from builder.store.keys import Keyring
 from builder.store.place import OnBytes
@@ -99,7 +100,9 @@ class GitlabProject:
     ) -> Brought:
         """Bring the images of one package or job; see `Remote`."""
         image: AssetProduct = access.product(self.entry.images, offer)
-        return importing.bring(self.client, offer, image, formats, folder, on_bytes)
+        return bringing.bring(
+            self.client, offer, access.described(image), formats, folder, on_bytes
+        )
 
     @cached_property
     def _keyring(self) -> Keyring | None:
@@ -157,7 +160,7 @@ class GitlabProject:
 
         return Listed(
             [(name, partial(asset, file)) for name, file in found.items()],
-            lambda: vouching.voucher(self.entry, self._keyring, read, where),
+            lambda: access.voucher(self.entry, self._keyring, read, where),
         )
 
     def _job(self) -> _Job:
@@ -203,7 +206,7 @@ class GitlabProject:
         def read(file: str, largest: int) -> bytes:
             return self.documents.get(f"{folder}/{records.path(file)}", largest=largest).content
 
-        voucher = vouching.voucher(self.entry, self._keyring, read, where)
+        voucher = access.voucher(self.entry, self._keyring, read, where)
         files = self._artifacts(folder, job, voucher)
 
         def asset(file: str) -> Asset:

@@ -9,8 +9,8 @@ from typing import Final, cast
 
 from builder.facility import kinds
 from builder.facility.kinds import RemoteEntry
-from builder.facility.offers import Remote
 from builder.facility.site import Site
+from builder.imports.offers import Remote
 
 # The module, below this package, whose `open_remote(name, entry, site)` makes it; it is imported
 # when a site has one of its kind.

@@ -17,10 +17,11 @@ from builder.downloads.client import Client
 from builder.downloads.documents import Documents
 from builder.errors import ForgeError, InfrastructureError, UsageError
 from builder.facility.kinds import SimplestreamsProduct, SimplestreamsRemote
-from builder.facility.offers import Brought, Offer, OfferedFile
-from builder.facility.remotes import access, importing, versions, vouching
-from builder.facility.remotes.inspecting import format_of
+from builder.facility.remotes import access
 from builder.facility.site import Site
+from builder.imports import bringing, versions, vouching
+from builder.imports.inspecting import format_of
+from builder.imports.offers import Brought, Offer, OfferedFile
 from builder.store.memory import Memory
 from builder.store.place import OnBytes
 from builder.store.streams import Found, Item, Streams, Version
@@ -69,7 +70,9 @@ class SimplestreamsServer:
     ) -> Brought:
         """Bring one version; see `Remote`."""
         image = access.product(self.entry.images, offer)
-        return importing.bring(self.client, offer, image, formats, folder, on_bytes)
+        return bringing.bring(
+            self.client, offer, access.described(image), formats, folder, on_bytes
+        )
 
     @cached_property
     def _streams(self) -> Streams:
@@ -107,7 +110,7 @@ class SimplestreamsServer:
                     remote=self.name,
                     name=image.name,
                     serial=serial,
-                    channel=importing.CHANNEL,
+                    channel=bringing.CHANNEL,
                     images=files,
                     vouched=vouched,
                     date=datetime.strptime(serial[:8], "%Y%m%d").replace(tzinfo=UTC),

@@ -18,9 +18,9 @@ from builder.errors import InfrastructureError
 from builder.facility import deltas, locks
 from builder.facility.deltas import Bases
 from builder.facility.kinds import StoreRemote
-from builder.facility.offers import Brought, Offer, OfferedFile
 from builder.facility.remotes.line import Line
 from builder.facility.site import LocalStore, Site
+from builder.imports.offers import Brought, Offer, OfferedFile
 from builder.store import fetching, keys, open, reading
 from builder.store.index import Build, Delta, Digest, Image, SeriesEntry, StoreIndex, folder
 from builder.store.keys import Verifies
@@ -79,7 +79,7 @@ class PublishedStore:
     def bring(
         self, offer: Offer, formats: Sequence[str], folder: Path, on_bytes: OnBytes
     ) -> Brought:
-        """Bring an offer into a folder; see `builder.facility.offers.Remote`."""
+        """Bring an offer into a folder; see `builder.imports.offers.Remote`."""
         assert offer.build is not None, "an offer of another remote"
         line = Line(self.place)
         with _told(folder), locks.alone(folder.parent, folder.name):

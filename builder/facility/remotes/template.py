@@ -19,11 +19,12 @@ from builder.downloads.documents import Documents
 from builder.downloads.pieces import length
 from builder.errors import InfrastructureError, UsageError
 from builder.facility.kinds import TemplateProduct, TemplateRemote
-from builder.facility.offers import Brought, Offer, OfferedFile
-from builder.facility.remotes import access, importing, versions, vouching
-from builder.facility.remotes.inspecting import format_of
-from builder.facility.remotes.vouching import Voucher
+from builder.facility.remotes import access
 from builder.facility.site import Site
+from builder.imports import bringing, versions, vouching
+from builder.imports.inspecting import format_of
+from builder.imports.offers import Brought, Offer, OfferedFile
+from builder.imports.vouching import Voucher
 from builder.store.keys import Keyring
 from builder.store.place import OnBytes
 
@@ -57,7 +58,9 @@ class TemplateServer:
     ) -> Brought:
         """Bring an image; see `Remote`."""
         image: TemplateProduct = access.product(self.entry.images, offer)
-        return importing.bring(self.client, offer, image, formats, folder, on_bytes)
+        return bringing.bring(
+            self.client, offer, access.described(image), formats, folder, on_bytes
+        )
 
     @cached_property
     def _keyring(self) -> Keyring | None:
@@ -108,7 +111,7 @@ class TemplateServer:
             remote=self.name,
             name=image.name,
             serial=serial,
-            channel=importing.CHANNEL,
+            channel=bringing.CHANNEL,
             images=(
                 OfferedFile(
                     name=file.rpartition("/")[2],
