@@ -14,7 +14,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -68,10 +68,15 @@ class Document:
 
 @dataclass(frozen=True)
 class Documents:
-    """Documents that a client reads, kept in a folder."""
+    """Documents that a client reads, kept in a folder.
+
+    `hosts` are the servers that may answer for the one that is asked, besides itself; any may that
+    it redirects to, where nothing is said: what it sends is verified otherwise then.
+    """
 
     client: Client
     kept: Path
+    hosts: Collection[str] | None = None
 
     def get(self, url: str, *, accept: str = "", largest: int = LARGEST) -> Document:
         """A document; InfrastructureError, or Absent, as the client says, or if it is too long."""
@@ -84,6 +89,7 @@ class Documents:
             headers |= {name: value for name, value in conditions.items() if value}
         also = (HTTPStatus.NOT_MODIFIED,) if old else ()
         with self.client.get(url, headers, also) as answer:
+            self._must_be_allowed(url, answer)
             if old is not None and answer.status_code == HTTPStatus.NOT_MODIFIED:
                 with contextlib.suppress(OSError):
                     os.utime(place)
@@ -109,6 +115,16 @@ class Documents:
         raise InfrastructureError(
             f"{public(url)} has more than {PAGES} pages", hint="remove old versions there"
         )
+
+    def _must_be_allowed(self, url: str, answer: requests.Response) -> None:
+        asked, answered = (urlsplit(each).hostname or "" for each in (url, answer.url))
+        if self.hosts is not None and answered not in (asked, *self.hosts):
+            raise InfrastructureError(
+                f"{public(url)} is answered by another server, {answered}, and nothing in it is"
+                " signed",
+                hint="only the named server vouches for it; add the other one to redirects where"
+                " its owner says that it is theirs",
+            )
 
     def _keep(self, place: Path, stamp: _Stamp, content: bytes) -> None:
         if not (stamp.etag or stamp.modified):

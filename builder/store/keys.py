@@ -12,7 +12,7 @@ import binascii
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -33,11 +33,13 @@ BLOCK: Final = re.compile(
 PRIVATE: Final = b"PRIVATE KEY BLOCK"
 
 STATUS: Final = "[GNUPG:] "
+# A good signature, and one that would be good if its key had not expired.
+GOOD, OLD_KEY = "GOODSIG", "EXPKEYSIG"
 # gpg's words for what is wrong with a signature, by doc/DETAILS of GnuPG; the first that it says.
 FLAWS: Final = {
     "BADSIG": "was changed after it was signed",
     "EXPSIG": "has a signature that has expired",
-    "EXPKEYSIG": "is signed with a key that has expired",
+    OLD_KEY: "is signed with a key that has expired",
     "REVKEYSIG": "is signed with a key that was revoked",
     "NO_PUBKEY": "is signed with a key that is not in the keyring",
     "ERRSIG": "has a signature that cannot be checked",
@@ -126,10 +128,14 @@ class Signer:
 
 @dataclass(frozen=True)
 class Keyring:
-    """Public keys that somebody trusts, in gpg's binary form; `source` names them in errors."""
+    """Public keys that somebody trusts, in gpg's binary form; `source` names them in errors.
+
+    `expired` are the fingerprints of those that count although they have expired.
+    """
 
     content: bytes
     source: str
+    expired: frozenset[str] = frozenset()
 
     def verify(self, content: bytes, signature: bytes, what: str) -> str:
         """The fingerprint of the key that made this detached signature of `content`.
@@ -142,7 +148,7 @@ class Keyring:
             signed.write_bytes(content)
             beside.write_bytes(signature)
             status = self._gpgv(Path(folder), beside, signed)
-        return judge(status, BINARY, what, self.source)
+        return judge(status, BINARY, what, self.source, self.expired)
 
     def opened(self, document: bytes, what: str) -> bytes:
         """The text that a clearsigned document signs; nothing of what stands around it.
@@ -157,7 +163,7 @@ class Keyring:
             signed, out = Path(folder, "document"), Path(folder, "text")
             signed.write_bytes(document)
             status = self._gpgv(Path(folder), "--output", out, signed)
-            fingerprint = judge(status, TEXT, what, self.source)
+            fingerprint = judge(status, TEXT, what, self.source, self.expired)
             return out.read_bytes(), fingerprint
 
     @needs("gpgv", package="gpgv", purpose="verify signatures")
@@ -228,19 +234,22 @@ def plain_keys(content: bytes, source: str) -> bytes:
     return keys
 
 
-def judge(done: Completed, kind: str, what: str, source: str) -> str:
+def judge(done: Completed, kind: str, what: str, source: str, expired: Collection[str] = ()) -> str:
     """The fingerprint of the primary key that vouches for `what`, by what gpgv said.
 
-    `kind` is BINARY or TEXT. InfrastructureError says why nobody does.
+    `kind` is BINARY or TEXT; keys of `expired` count although they have expired.
+    InfrastructureError says why nobody does.
     """
     lines = [line[len(STATUS) :] for line in done.output.splitlines() if line.startswith(STATUS)]
     said = [line.split() for line in lines if line.strip()]
     words = [each[0] for each in said]
     flaw = next((text for word, text in FLAWS.items() if word in words), "has no good signature")
     valid = [each for each in said if each[0] == "VALIDSIG" and len(each) > 10]
+    if valid and valid[0][10] in expired:
+        words = [GOOD if word == OLD_KEY else word for word in words]
     # A text inside of the signature would be verified in place of the one that was asked about.
     texts = 1 if kind == TEXT else 0
-    counts = [words.count(word) for word in ("NEWSIG", "GOODSIG", "VALIDSIG", "PLAINTEXT")]
+    counts = [words.count(word) for word in ("NEWSIG", GOOD, "VALIDSIG", "PLAINTEXT")]
     if done.returncode == 0 and counts == [1, 1, 1, texts] and not FLAWS.keys() & set(words):
         digest, form, primary = valid[0][8:11] if valid else ("", "", "")
         if digest in DIGESTS and form == kind:

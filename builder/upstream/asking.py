@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Asking upstreams' servers: documents kept by ETag, mirrors, and who may answer for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from builder import paths, web
+from builder.downloads.client import Client, Login
+from builder.downloads.documents import LARGEST, Document, Documents
+from builder.errors import InfrastructureError
+from builder.upstream.model import Upstream
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How upstreams are asked.
+
+    `instead` are addresses of this site, by the beginnings of those that stand in the YAML files:
+    a mirror of its own, which is asked in their place. `beta` says that unfinished versions count.
+    """
+
+    instead: Mapping[str, str] = field(default_factory=dict)
+    beta: bool = False
+    kept: Path = field(default_factory=lambda: paths.cache().web)
+    _clients: dict[str, Client] = field(default_factory=dict, compare=False, repr=False)
+
+    def addresses(self, url: str, upstream: Upstream) -> tuple[str, ...]:
+        """Where a document or an image is, in the order in which to ask."""
+        if (moved := _moved(url, self.instead)) is not None:
+            return (moved,)
+        others = [
+            f"{mirror}{url.removeprefix(begin)}"
+            for begin, mirrors in upstream.mirrors.items()
+            if url.startswith(begin)
+            for mirror in mirrors
+        ]
+        return (url, *others)
+
+    def client(self, url: str, login: Login | None = None) -> Client:
+        """A client of the server that a URL names, the same one each time."""
+        web.check(url, "images of upstreams are read by https")
+        parts = urlsplit(url)
+        base = f"{parts.scheme}://{parts.netloc}"
+        if login is not None:
+            return Client(base, login)
+        return self._clients.setdefault(base, Client(base))
+
+    def document(
+        self,
+        url: str,
+        upstream: Upstream,
+        *,
+        signed: bool = False,
+        accept: str = "",
+        largest: int = LARGEST,
+    ) -> Document:
+        """A document, from the first address that has it.
+
+        `signed` says that somebody verifies it: then any server may answer that the named one
+        redirects to. InfrastructureError, or Absent, as the first address said.
+        """
+        first: InfrastructureError | None = None
+        for address in self.addresses(url, upstream):
+            hosts = None if signed else upstream.redirects
+            documents = Documents(self.client(address), self.kept, hosts)
+            try:
+                return documents.get(address, accept=accept, largest=largest)
+            except InfrastructureError as error:
+                first = first or error
+        assert first is not None
+        raise first
+
+
+def _moved(url: str, instead: Mapping[str, str]) -> str | None:
+    """The address in place of a URL, by the longest beginning that is known; None if none is."""
+    begins = [begin for begin in instead if url.startswith(begin)]
+    if not begins:
+        return None
+    begin = max(begins, key=len)
+    return f"{instead[begin]}{url.removeprefix(begin)}"

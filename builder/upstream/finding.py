@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The newest version of an image, with its digest and what vouches for that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from builder import checksums
+from builder.downloads.client import public
+from builder.errors import InfrastructureError
+from builder.imports import vouching
+from builder.imports.inspecting import format_of
+from builder.imports.offers import Offer, OfferedFile
+from builder.upstream import candidates, signing
+from builder.upstream.asking import Asking
+from builder.upstream.candidates import Candidate
+from builder.upstream.indexes.open import reader
+from builder.upstream.series import Series
+
+# The channel of a store that images of upstreams are in.
+CHANNEL: Final = "upstream"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The newest version of a series, as its makers have it, and as what is offered to a store.
+
+    Where the signature is over the image, nobody knows before the download whether it is good.
+    """
+
+    series: Series
+    candidate: Candidate
+    offer: Offer
+
+
+def newest(series: Series, asking: Asking) -> Found:
+    """The newest version of an image, its digest verified.
+
+    InfrastructureError where its servers cannot be asked, have none, or are not to be trusted.
+    """
+    index = series.traits.index
+    assert index is not None, "the catalogue sees to that"
+    found = candidates.newest(reader(index).candidates(index, series, asking))
+    if found is None:
+        raise InfrastructureError(
+            f"{series.source} has no version of {series.name}",
+            hint=f"names may have changed: look at its servers, and at file: in {series.path}",
+        )
+    found = _with_digest(found, series, asking)
+    serial = found.serial
+    if serial is None:
+        raise InfrastructureError(
+            f"nobody tells the day of {found.file} ({found.label or 'no version'})",
+            hint=f"give it a date group in {series.path}",
+        )
+    form = format_of(found.file)
+    if not form:
+        raise InfrastructureError(f"{found.file} is of no known format", hint=str(series.path))
+    assert found.checksum is not None
+    file = OfferedFile(
+        name=found.file,
+        format=form,
+        url=found.url,
+        size=found.size,
+        algorithm=found.checksum.algorithm,
+        digest=found.checksum.value,
+    )
+    made = datetime.strptime(serial[:8], "%Y%m%d").replace(tzinfo=UTC)
+    offer = Offer(
+        remote=series.source,
+        name=series.name,
+        serial=serial,
+        channel=CHANNEL,
+        images=(file,),
+        vouched=found.vouched,
+        date=made,
+        version=found.label or serial,
+    )
+    return Found(series, found, offer)
+
+
+def _with_digest(found: Candidate, series: Series, asking: Asking) -> Candidate:
+    """A version with its digest: the list's, where the YAML file names one, else the index's."""
+    template = series.traits.checksums
+    if template:
+        words = _words(found)
+        url = f"{found.url.rpartition('/')[0]}/{series.fill(template, **words)}"
+        content, vouched = signing.listed(url, series, asking, **words)
+        title = url.rpartition("/")[2]
+        listed = checksums.parse(content, url, checksums.algorithm_of(title))
+        digest = listed.of(found.file, alone=title.startswith(found.file))
+        if found.checksum is not None and found.checksum.algorithm == digest.algorithm:
+            _must_agree(found, digest.value, url)
+        return replace(found, checksum=digest, vouched=vouched)
+    if found.checksum is None:
+        raise InfrastructureError(
+            f"nobody publishes a digest of {public(found.url)}",
+            hint=f"an image without one is not taken in; name its list in {series.path}",
+        )
+    return replace(found, vouched=found.vouched or vouching.by_tls("the index"))
+
+
+def _must_agree(found: Candidate, digest: str, url: str) -> None:
+    if found.checksum is not None and found.checksum.value != digest:
+        raise InfrastructureError(
+            f"the index and {public(url)} have different digests of {found.file}",
+            hint="one of them is older, or wrong; call it again later",
+        )
+
+
+def _words(found: Candidate) -> dict[str, str]:
+    """What templates know of one version."""
+    return {
+        "file": found.file,
+        "stem": found.file.rpartition(".")[0],
+        "version": found.version,
+        "date": found.date,
+        "respin": found.respin,
+    }

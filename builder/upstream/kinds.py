@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The kinds of indexes, as `upstreams/*.yaml` writes them: one model for each kind.
+
+What a kind does is in the module that `indexes/open.py` names for it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from builder.facility.kinds import Entry, Line, Token
+
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#]+$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[^\s/]+$")]
+
+
+class ChecksumsIndex(Entry):
+    """A list of digests that names all versions, in the folder of the images."""
+
+    kind: Literal["checksums"]
+    list: Url
+    """The list: SHA256SUMS, CHECKSUM and their kin."""
+
+
+class ListingIndex(Entry):
+    """A folder that a web server lists."""
+
+    kind: Literal["listing"]
+    url: Url
+    """The folder, with a slash at its end."""
+    form: Literal["html", "jsontable"] = "html"
+    """`jsontable` for what openSUSE's servers answer to `?jsontable`."""
+    folder: str = ""
+    """The regular expression of a sub-folder's name; its groups are those of `file`. The images are
+    in the greatest one that has them."""
+    below: str = ""
+    """The folder of the images below that sub-folder, with a slash at its end."""
+
+
+class SimplestreamsIndex(Entry):
+    """A simplestreams server, such as Ubuntu's."""
+
+    kind: Literal["simplestreams"]
+    url: Url
+    product: Line
+    """The product's key in the index."""
+    item: Line
+    """The item of each version."""
+
+
+class DebianIndex(Entry):
+    """Debian's own description of its cloud images."""
+
+    kind: Literal["debian"]
+    url: Url
+    """The JSON document of the newest image."""
+    images: Url
+    """The folder that the document's references are relative to, with a slash at its end."""
+    format: Literal["qcow2", "raw"] = "qcow2"
+
+
+class FedoraIndex(Entry):
+    """Fedora's releases.json; a compose's images.json tells what that leaves out."""
+
+    kind: Literal["fedora"]
+    url: Url
+    """releases.json."""
+    variant: Line = "Cloud"
+    subvariant: Line = "Cloud_Base"
+    compose: Url | None = None
+    """The folder of a release's compose metadata, with composeinfo.json and images.json; it tells
+    the day."""
+
+
+class AlpineIndex(Entry):
+    """Alpine's releases: branches, each with a folder of cloud images."""
+
+    kind: Literal["alpine"]
+    url: Url
+    """The folder of the branches, with a slash at its end."""
+    below: str = "releases/cloud/"
+    """The folder of the images below a branch."""
+
+
+class GitlabIndex(Entry):
+    """The generic packages of a project at a GitLab, such as Arch Linux' images."""
+
+    kind: Literal["gitlab"]
+    url: Url
+    """The GitLab itself."""
+    project: Line
+    package: Line
+
+
+class GithubIndex(Entry):
+    """The releases of a repository at GitHub, such as CirrOS'."""
+
+    kind: Literal["github"]
+    repository: Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")]
+    api: Url = "https://api.github.com"
+    token: Token | None = None
+
+
+class VersionFileIndex(Entry):
+    """A file with nothing but the newest version in it, such as CirrOS'."""
+
+    kind: Literal["version-file"]
+    url: Url
+    image: Url
+    """The image; {version} stands for what the file says."""
+
+
+class OracleIndex(Entry):
+    """Oracle's description of its templates."""
+
+    kind: Literal["oracle"]
+    url: Url
+
+
+class RhelIndex(Entry):
+    """Red Hat's API, which wants an offline token."""
+
+    kind: Literal["rhel"]
+    url: Url = "https://api.access.redhat.com/management/v1/images"
+    login: Url = "https://sso.redhat.com/auth/realms/redhat-external/protocol/openid-connect/token"
+    content_set: Line
+    """Such as rhel-9-for-x86_64-baseos-isos."""
+    token: Token
+    """Where the offline token is."""
+
+
+class GivenIndex(Entry):
+    """A file that an operator supplies, since nobody may fetch it without a login or a licence."""
+
+    kind: Literal["given"]
+    version: Line
+    """What its makers call this version, with the day of it: 17763.3650.221105."""
+    file: Line | None = None
+    """A path; relative to the folder of the YAML file."""
+    url: Url | None = None
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> Self:
+        if (self.file is None) == (self.url is None):
+            raise ValueError("the image is a file, or at a url, and not both")
+        return self
+
+
+IndexEntry = Annotated[
+    ChecksumsIndex
+    | ListingIndex
+    | SimplestreamsIndex
+    | DebianIndex
+    | FedoraIndex
+    | AlpineIndex
+    | GitlabIndex
+    | GithubIndex
+    | VersionFileIndex
+    | OracleIndex
+    | RhelIndex
+    | GivenIndex,
+    Field(discriminator="kind"),
+]

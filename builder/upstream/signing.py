@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Who signed what upstreams publish: only the keys that a YAML file pins, by their fingerprints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from builder.errors import InfrastructureError, UsageError
+from builder.imports import vouching
+from builder.imports.vouching import LARGEST_LIST, LARGEST_SIGNATURE
+from builder.store.keys import Keyring, read_keyring
+from builder.upstream.asking import Asking
+from builder.upstream.model import Signature
+from builder.upstream.series import Series
+
+# Where packages put keyrings.
+SHARE: Final = Path("/usr/share")
+
+
+def listed(url: str, series: Series, asking: Asking, **words: str) -> tuple[bytes, str]:
+    """A list of digests, verified as its YAML file says, and the line that says who vouches for it.
+
+    Of a clearsigned list only what was signed comes back. InfrastructureError for what is not
+    signed as it must be.
+    """
+    title = url.rpartition("/")[2]
+    signature, upstream = series.traits.signature, series.upstream
+    is_signed = signature is not None and signature.over == "list"
+    content = asking.document(url, upstream, signed=is_signed, largest=LARGEST_LIST).content
+    if signature is None or not is_signed:
+        return content, vouching.by_tls(title)
+    ring = keyring(signature, series)
+    name = series.fill(signature.file, list=title, **words)
+    if name == title:
+        content, signer = ring.opened_by(content, url)
+    else:
+        beside = f"{url.rpartition('/')[0]}/{name}"
+        found = asking.document(beside, upstream, signed=True, largest=LARGEST_SIGNATURE)
+        signer = ring.verify(content, found.content, url)
+    pinned(signer, signature, url)
+    return content, vouching.by_signature(title, signer)
+
+
+def pinned(signer: str, signature: Signature, what: str) -> str:
+    """The fingerprint of who signed; InfrastructureError unless the YAML file pins that key."""
+    if signer not in signature.keys:
+        raise InfrastructureError(
+            f"{what} is signed with the key {signer}, which is not one of those that are pinned",
+            hint="if its makers have a new key, and say so elsewhere, put it into the YAML file",
+        )
+    return signer
+
+
+def keyring(signature: Signature, series: Series) -> Keyring:
+    """The keys that may sign; UsageError names the package where the file is not there."""
+    path = place(signature, series)
+    if not path.exists():
+        raise UsageError(
+            f"the keyring {path} of {series.source} is not there",
+            hint=f"apt-get install {signature.package}"
+            if signature.package
+            else f"put the keys {', '.join(signature.keys)} there",
+        )
+    ring = read_keyring(path)
+    return Keyring(ring.content, ring.source, frozenset(signature.expired))
+
+
+def place(signature: Signature, series: Series) -> Path:
+    """Where the keyring is: beside the YAML file, else below /usr/share."""
+    name = series.fill(signature.keyring)
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise UsageError(
+            f"{series.path}: the keyring {name} is outside of its folders",
+            hint="it is below /usr/share, or beside the file",
+        )
+    beside = series.path.parent / name
+    return beside if beside.exists() else SHARE / name
