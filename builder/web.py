@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
+import ssl
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import requests
@@ -16,10 +19,7 @@ TIMEOUTS = (10, 30)
 
 # What went wrong, by what requests raises; the first that fits.
 REASONS: tuple[tuple[type[Exception], str], ...] = (
-    (
-        requests.exceptions.SSLError,
-        "cannot be reached by TLS, or has no certificate that is trusted here",
-    ),
+    (requests.exceptions.SSLError, "cannot be reached by TLS"),
     (requests.exceptions.Timeout, "does not answer in time"),
     (requests.exceptions.ChunkedEncodingError, "breaks off in the middle"),
     (requests.exceptions.ConnectionError, "cannot be reached"),
@@ -62,7 +62,36 @@ def session(url: str) -> requests.Session:
 
 def reason(error: Exception) -> str:
     """What went wrong, as the end of a sentence that begins with the URL."""
-    return next(words for kind, words in REASONS if isinstance(error, kind))
+    words = next(words for kind, words in REASONS if isinstance(error, kind))
+    return ": ".join(filter(None, (words, _detail(error))))
+
+
+def _detail(error: BaseException) -> str:
+    """What the system says of it, where that tells whom to ask: the network, or who runs it."""
+    if isinstance(error, requests.exceptions.Timeout):
+        # It may have come up while another error was dealt with, which is none of its reasons.
+        return ""
+    for each in _causes(error):
+        if isinstance(each, ssl.SSLCertVerificationError):
+            return each.verify_message
+        if isinstance(each, socket.gaierror):
+            return "no host of that name is known"
+        if isinstance(each, ConnectionRefusedError):
+            return "it refuses connections"
+    return ""
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and all that it was made from: requests and urllib3 wrap errors in many ways."""
+    found, left = list[BaseException](), [error]
+    while left:
+        each = left.pop()
+        if each in found:
+            continue
+        found.append(each)
+        yield each
+        inner = (each.__cause__, each.__context__, getattr(each, "reason", None), *each.args)
+        left += [one for one in inner if isinstance(one, BaseException)]
 
 
 def is_loopback(host: str) -> bool:

@@ -264,7 +264,7 @@ def test_a_server_that_is_gone(
     server.server_close()
     with caplog.at_level(logging.WARNING):
         assert numbers(listed(server.url, kept)) == ["DSA-9006-1"]
-    assert "cannot be reached; what it sent on 20" in caplog.text
+    assert "cannot be reached: it refuses connections; what it sent on 20" in caplog.text
     aged(kept, WEEK + 60)
     with pytest.raises(ArchiveError, match="cannot be reached"):
         listed(server.url, kept)
