@@ -77,6 +77,11 @@ def make(wishes: Wishes, now: datetime) -> Made:
             "a remote and its keyring belong together",
             hint="give both --remote and --keyring: without its key a store is not believed",
         )
+    if _is_folder(wishes.remote) and not Path(wishes.remote).expanduser().is_dir():
+        raise UsageError(
+            f"there is no folder {wishes.remote}",
+            hint="a server is written with https://, sftp:// or s3:// in front",
+        )
     if not file.parent.is_dir():
         raise UsageError(f"there is no folder {file.parent}", hint="make it, or mend the spelling")
     if wishes.keyring is not None:

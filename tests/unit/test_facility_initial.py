@@ -105,6 +105,7 @@ def test_nothing_is_overwritten_and_no_key_is_made(
         ({"remote": "https://images.example.org"}, "belong together"),
         ({"keyring": Path("x")}, "belong together"),
         ({"remote": "https://a.example.org", "keyring": Path("/none")}, "/none"),
+        ({"remote": "images.example.org", "keyring": Path("x")}, "no folder images.example.org"),
         ({"key": "abc"}, "store.key"),
         ({"file": Path("/none/facility.yaml")}, "no folder /none"),
     ],
