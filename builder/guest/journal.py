@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field
 
 from builder.classes.reviewed_errors import FILE, Row
 
@@ -25,10 +25,11 @@ THIS_BOOT, LAST_BOOT = "0", "-1"
 class Entry(BaseModel):
     """What we need of an entry of `journalctl --output=json`.
 
-    A message that is no UTF-8 is a list of its bytes, and a very long one is null.
+    A message that is no UTF-8 is a list of its bytes, and a very long one is null. Who writes to
+    the journal itself need not say a name; it is that of the program then.
     """
 
-    identifier: str = Field("unknown", alias="SYSLOG_IDENTIFIER")
+    identifier: str = Field("unknown", validation_alias=AliasChoices("SYSLOG_IDENTIFIER", "_COMM"))
     message: str | list[int] | None = Field(None, alias="MESSAGE")
 
     @property

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from builder.guest.reports.report import parse
 from builder.manifest import document
 from tests.live.conftest import REPORTS, forge
 
@@ -45,11 +46,11 @@ def boots(name: str, firmware: str, tests: str, folder: Path) -> None:
     where = ("--out", folder, "--report-dir", REPORTS / name)
     answer = forge("boot", name, *where, "--firmware", firmware, "--json")
     assert answer.code == 0, answer.err + answer.out
-    (report,) = answer.json()
-    assert (report["firmware"], report["passed"]) == (firmware, True)
-    modules = {test.rpartition("::")[0] for test in report["tests"]}
-    assert tests in modules
-    assert OFF in report["tests"]
+    (report,) = parse(answer.out, "stdout").boots
+    assert (report.name, report.of("failed")) == (firmware, ())
+    passed = {test.name for test in report.of("passed")}
+    assert tests in {test.rpartition("::")[0] for test in passed}
+    assert OFF in passed
     (manifest,) = folder.glob(f"{name}/*/*.manifest.json")
     assert {each.name: each.verdict for each in document.load(manifest).boots} == {
         firmware: "passed"

@@ -86,6 +86,14 @@ def test_entries_have_a_name_and_text() -> None:
     output = (
         '{"SYSLOG_IDENTIFIER":"probe","MESSAGE":"one\\n two"}\n'
         '{"SYSLOG_IDENTIFIER":"probe","MESSAGE":[111,110,101,255]}\n'
+        '{"_COMM":"libvirtd","MESSAGE":"no KVM"}\n'
+        '{"SYSLOG_IDENTIFIER":"probe","_COMM":"sh","MESSAGE":"one"}\n'
         '{"MESSAGE":null}\n'
     )
-    assert journal.lines(output) == ["probe: one\n two", "probe: one\ufffd", "unknown: "]
+    assert journal.lines(output) == [
+        "probe: one\n two",
+        "probe: one\ufffd",
+        "libvirtd: no KVM",
+        "probe: one",
+        "unknown: ",
+    ]
