@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Asking web servers of others: politely, with patience, and with a login for one server only.
 
-https only, also where a server redirects to; servers of this machine may do without. A login is
-sent to the server that it is for, and to no other that a redirect leads to. It is in no error and
-no log, nor are queries of URLs, which may hold a signature.
+https only, also where a server redirects to; servers of this machine may do without. A client whose
+base is `file://` reads files of this machine, and no other one does. A login is sent to the server
+that it is for, and to no other that a redirect leads to. It is in no error and no log, nor are
+queries of URLs, which may hold a signature.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from urllib3.exceptions import MaxRetryError, ResponseError
 from urllib3.util.retry import Retry
 
 from builder import __version__, web
+from builder.downloads import local
 from builder.errors import InfrastructureError
 
 log = logging.getLogger(__name__)
@@ -116,6 +118,10 @@ class Client:
     def _session(self) -> _Session:
         made = _Session()
         made.adapters.clear()
+        if local.is_local(self.base):
+            made.mount(f"{local.SCHEME}://", local.Local())
+            made.trust_env = False
+            return made
         made.mount("https://", HTTPAdapter(max_retries=_patience()))
         if urlsplit(self.base).scheme == "http":
             made.mount("http://", _Loopback(max_retries=_patience()))

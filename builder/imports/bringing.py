@@ -18,6 +18,7 @@ from builder.checksums import Checksum
 from builder.disk import formats as table
 from builder.downloads import files
 from builder.downloads.client import Client, public
+from builder.downloads.local import is_local
 from builder.downloads.pieces import WrongContent
 from builder.downloads.wanted import Fetched, OtherFile, Wanted
 from builder.errors import InfrastructureError, UsageError
@@ -135,7 +136,7 @@ def _manifest(offer: Offer, description: Description, images: Sequence[_Image]) 
         arch=known.arch,
         roles=known.roles,
         origin=Origin(
-            url=public(first.offered.url),
+            url=first.offered.name if is_local(first.offered.url) else public(first.offered.url),
             retrieved=datetime.now(UTC).replace(microsecond=0),
             version=offer.version,
             date=offer.date,

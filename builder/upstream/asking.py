@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from builder import paths, web
+from builder.downloads import local
 from builder.downloads.client import Client, Login
 from builder.downloads.documents import LARGEST, Document, Documents
 from builder.errors import InfrastructureError
@@ -41,7 +42,12 @@ class Asking:
         return (url, *others)
 
     def client(self, url: str, login: Login | None = None) -> Client:
-        """A client of the server that a URL names, the same one each time."""
+        """A client of the server that a URL names, the same one each time where nobody logs in.
+
+        A file: URL has one as well, which reads files of this machine.
+        """
+        if local.is_local(url):
+            return Client(f"{local.SCHEME}://")
         web.check(url, "images of upstreams are read by https")
         parts = urlsplit(url)
         base = f"{parts.scheme}://{parts.netloc}"

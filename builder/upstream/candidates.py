@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from builder.checksums import Checksum
+from builder.downloads.client import Login
 from builder.imports import versions
 from builder.manifest.model import Package
 from builder.upstream.series import Series
@@ -33,7 +34,7 @@ class Candidate:
     `version`, `date` and `respin` are as its makers write them, empty where they say nothing;
     `modified` is when it was made or changed, as far as the index tells. `checksum` is there where
     the index has it, and `vouched` then says what vouches for it. `packages` are as the index lists
-    them.
+    them. `login` is what the server of `url` wants, and nobody else may see.
     """
 
     file: str
@@ -46,6 +47,7 @@ class Candidate:
     checksum: Checksum | None = None
     vouched: str = ""
     packages: tuple[Package, ...] = ()
+    login: Login | None = field(default=None, compare=False, repr=False)
 
     @property
     def label(self) -> str:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from builder import checksums
-from builder.downloads.client import public
-from builder.errors import InfrastructureError
+from builder.downloads.client import Client, public
+from builder.errors import InfrastructureError, UsageError
 from builder.imports import vouching
 from builder.imports.inspecting import format_of
 from builder.imports.offers import Offer, OfferedFile
@@ -34,14 +34,31 @@ class Found:
     candidate: Candidate
     offer: Offer
 
+    def places(self, asking: Asking) -> tuple[tuple[str, Client], ...]:
+        """Where the image is, in the order in which to ask, and who asks there.
+
+        A login goes to one place only: a mirror must not see it.
+        """
+        url, login = self.candidate.url, self.candidate.login
+        addresses = asking.addresses(url, self.series.upstream)
+        if login is not None:
+            return ((addresses[0], asking.client(addresses[0], login)),)
+        return tuple((address, asking.client(address)) for address in addresses)
+
 
 def newest(series: Series, asking: Asking) -> Found:
     """The newest version of an image, its digest verified.
 
-    InfrastructureError where its servers cannot be asked, have none, or are not to be trusted.
+    InfrastructureError where its servers cannot be asked, have none, or are not to be trusted;
+    UsageError for what a site has to supply, and did not.
     """
     index = series.traits.index
     assert index is not None, "the catalogue sees to that"
+    if not series.supplied:
+        raise UsageError(
+            f"nobody has supplied {series.name}: its makers want a login or a licence",
+            hint=f"copy {series.path.name} into a folder of your own, and name the image there",
+        )
     found = candidates.newest(reader(index).candidates(index, series, asking))
     if found is None:
         raise InfrastructureError(

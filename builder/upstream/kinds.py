@@ -6,6 +6,7 @@ What a kind does is in the module that `indexes/open.py` names for it.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -131,22 +132,39 @@ class RhelIndex(Entry):
     """Where the offline token is."""
 
 
-class GivenIndex(Entry):
-    """A file that an operator supplies, since nobody may fetch it without a login or a licence."""
+class GivenImage(Entry):
+    """One version of an image that a site supplies."""
 
-    kind: Literal["given"]
-    version: Line
-    """What its makers call this version, with the day of it: 17763.3650.221105."""
+    arch: Line
+    """Debian's name of the architecture."""
     file: Line | None = None
     """A path; relative to the folder of the YAML file."""
     url: Url | None = None
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    date: date
+    """The day on which its makers made it, or the site."""
+    version: Line | None = None
+    """What its makers call it; as the name tells it where nothing is said."""
 
     @model_validator(mode="after")
     def _is_one_of_two(self) -> Self:
         if (self.file is None) == (self.url is None):
             raise ValueError("the image is a file, or at a url, and not both")
         return self
+
+
+class GivenIndex(Entry):
+    """Images that a site supplies, since nobody may fetch them without a login or a licence.
+
+    Without any, the file says only what else is known of the distribution.
+    """
+
+    kind: Literal["given"]
+    images: tuple[GivenImage, ...] = ()
+
+    def of(self, arch: str) -> tuple[GivenImage, ...]:
+        """Those for an architecture."""
+        return tuple(each for each in self.images if each.arch == arch)
 
 
 IndexEntry = Annotated[

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from builder import names
 from builder.names import Name
+from builder.upstream.kinds import GivenIndex
 from builder.upstream.model import ReleaseEntry, Traits, Upstream
 
 
@@ -42,6 +43,12 @@ class Series:
     def number(self) -> str:
         """The version of the release as people write it."""
         return self.release.number or self.release.release
+
+    @property
+    def supplied(self) -> bool:
+        """Whether there is an index to ask: not where a site has to supply the image itself."""
+        index = self.traits.index
+        return not isinstance(index, GivenIndex) or bool(index.of(self.arch))
 
     @property
     def words(self) -> Mapping[str, str]:
