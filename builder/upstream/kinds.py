@@ -93,6 +93,9 @@ class GitlabIndex(Entry):
     """The GitLab itself."""
     project: Line
     package: Line
+    files: Url | None = None
+    """A folder with a folder for each version of the package, where the same files are; with a
+    slash at its end. The GitLab's own files where nothing is said."""
 
 
 class GithubIndex(Entry):

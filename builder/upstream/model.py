@@ -20,7 +20,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from builder.facility.kinds import Entry, Line
 from builder.models import ARCHES
 from builder.names import is_role
-from builder.upstream.kinds import IndexEntry
+from builder.upstream.kinds import IndexEntry, Url
 
 Fingerprint = Annotated[str, StringConstraints(pattern=r"^([0-9A-F]{40}|[0-9A-F]{64})$")]
 Release = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(\.[a-z0-9]+)*$")]
@@ -75,6 +75,9 @@ class Signature(Entry):
     """The file with the public keys: below /usr/share, or in the folder of this file."""
     package: Line | None = None
     """The Debian package that has this file."""
+    source: Url | None = None
+    """Where its makers publish the keys; asked where there is no such file. Whoever answers, only
+    the fingerprints below count."""
     keys: Annotated[tuple[Fingerprint, ...], Field(min_length=1)]
     """The fingerprints of the keys that may sign; others of the keyring may not."""
     expired: tuple[Fingerprint, ...] = ()

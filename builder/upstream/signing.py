@@ -9,13 +9,15 @@ from typing import Final
 from builder.errors import InfrastructureError, UsageError
 from builder.imports import vouching
 from builder.imports.vouching import LARGEST_LIST, LARGEST_SIGNATURE
-from builder.store.keys import Keyring, read_keyring
+from builder.store.keys import Keyring, plain_keys, read_keyring
 from builder.upstream.asking import Asking
 from builder.upstream.model import Signature
 from builder.upstream.series import Series
 
 # Where packages put keyrings.
 SHARE: Final = Path("/usr/share")
+# Bytes.
+LARGEST_KEYRING: Final = 1 << 20
 
 
 def listed(url: str, series: Series, asking: Asking, **words: str) -> tuple[bytes, str]:
@@ -30,7 +32,7 @@ def listed(url: str, series: Series, asking: Asking, **words: str) -> tuple[byte
     content = asking.document(url, upstream, signed=is_signed, largest=LARGEST_LIST).content
     if signature is None or not is_signed:
         return content, vouching.by_tls(title)
-    ring = keyring(signature, series)
+    ring = keyring(signature, series, asking)
     name = series.fill(signature.file, list=title, **words)
     if name == title:
         content, signer = ring.opened_by(content, url)
@@ -52,18 +54,28 @@ def pinned(signer: str, signature: Signature, what: str) -> str:
     return signer
 
 
-def keyring(signature: Signature, series: Series) -> Keyring:
-    """The keys that may sign; UsageError names the package where the file is not there."""
-    path = place(signature, series)
-    if not path.exists():
-        raise UsageError(
-            f"the keyring {path} of {series.source} is not there",
-            hint=f"apt-get install {signature.package}"
-            if signature.package
-            else f"put the keys {', '.join(signature.keys)} there",
+def keyring(signature: Signature, series: Series, asking: Asking | None = None) -> Keyring:
+    """The keys that may sign: those of the file, else those that their makers publish.
+
+    UsageError names the package where neither is there. Whose keys they are is asked later, of each
+    signature: see `pinned`.
+    """
+    path, expired = place(signature, series), frozenset(signature.expired)
+    if path.exists():
+        ring = read_keyring(path)
+        return Keyring(ring.content, ring.source, expired)
+    if signature.source and asking is not None:
+        found = asking.document(
+            signature.source, series.upstream, signed=True, largest=LARGEST_KEYRING
         )
-    ring = read_keyring(path)
-    return Keyring(ring.content, ring.source, frozenset(signature.expired))
+        content = plain_keys(found.content, signature.source)
+        return Keyring(content, signature.source, expired)
+    raise UsageError(
+        f"the keyring {path} of {series.source} is not there",
+        hint=f"apt-get install {signature.package}"
+        if signature.package
+        else f"put the keys {', '.join(signature.keys)} there",
+    )
 
 
 def place(signature: Signature, series: Series) -> Path:
