@@ -11,7 +11,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from builder.spans import Span
 
@@ -43,6 +50,8 @@ class Channel(BaseModel):
     """Builds are kept until nobody makes security updates for their release any more."""
     grace: Span | None = None
     """How long after that day they are still kept; such as 90d."""
+    keep_last: Annotated[int, Field(ge=1)] | None = None
+    """How many builds of each series are kept, the newest ones; older ones are removed."""
 
     @property
     def released(self) -> bool:
@@ -51,8 +60,9 @@ class Channel(BaseModel):
 
     @model_validator(mode="after")
     def _one_way_to_end(self) -> Channel:
-        if (self.delete_after is None) == (self.keep_until is None):
-            raise ValueError("either delete_after or keep_until is needed, and not both")
+        ways = (self.delete_after, self.keep_until, self.keep_last)
+        if sum(way is not None for way in ways) != 1:
+            raise ValueError("one of delete_after, keep_until and keep_last is needed, and no two")
         if self.grace is not None and self.keep_until is None:
             raise ValueError("grace needs keep_until: end-of-life")
         if self.hide_after is not None and self.delete_after is None:
@@ -78,6 +88,9 @@ DEFAULTS: Final[Mapping[str, Channel]] = MappingProxyType(
                 "hide_after": "14d",
                 "delete_after": "60d",
             }
+        ),
+        "upstream": Channel.model_validate(
+            {"summary": "Images that their distributions made", "keep_last": 3}
         ),
     }
 )

@@ -23,6 +23,8 @@ from builder.store.index import SUMS, Build, SeriesEntry, State, StoreIndex, cha
 Action = Literal["keep", "hide", "remove"]
 # The last day of a series' release, None if it has none yet; an error where nobody knows.
 EndOfLife = Callable[[SeriesEntry], date | None]
+# How many builds of a series its channel keeps, where that is not as the channel says for all.
+Keeps = Callable[[SeriesEntry], int | None]
 
 # What each action makes of a build.
 STATES: Final[Mapping[str, State]] = {"hide": "hidden", "remove": "removed"}
@@ -40,17 +42,32 @@ class Step:
 
 
 def expiry(
-    index: StoreIndex, channels: Mapping[str, Channel], end_of_life: EndOfLife, now: datetime
+    index: StoreIndex,
+    channels: Mapping[str, Channel],
+    end_of_life: EndOfLife,
+    now: datetime,
+    keeps: Keeps = lambda _: None,
 ) -> tuple[Step, ...]:
     """What happens to each build that has files, by series, the oldest first.
 
-    Raises UsageError for a channel, or a release's end of life, that nobody knows, and
-    InfrastructureError for an index that is ahead of `now`.
+    `keeps` is asked for channels with `keep_last` only. Raises UsageError for a channel, or a
+    release's end of life, that nobody knows, and InfrastructureError for an index that is ahead of
+    `now`.
     """
     _check_times(index, now)
     return tuple(
-        step for entry in index.series for step in _steps(entry, channels, end_of_life, now)
+        step for entry in index.series for step in _steps(entry, channels, end_of_life, now, keeps)
     )
+
+
+def surplus(entry: SeriesEntry, channel: str, keep: int) -> tuple[Build, ...]:
+    """The builds of a series in a channel that are not the newest `keep`, the oldest first.
+
+    What has a tag is none of them, although it counts.
+    """
+    held = [each for each in entry.builds if each.channel == channel and each.state != "removed"]
+    held.sort(key=lambda build: names.serial_key(build.serial))
+    return tuple(each for each in held[: max(len(held) - keep, 0)] if not each.tags)
 
 
 def applied(index: StoreIndex, steps: Iterable[Step]) -> StoreIndex:
@@ -97,7 +114,11 @@ def _check_times(index: StoreIndex, now: datetime) -> None:
 
 
 def _steps(
-    entry: SeriesEntry, channels: Mapping[str, Channel], end_of_life: EndOfLife, now: datetime
+    entry: SeriesEntry,
+    channels: Mapping[str, Channel],
+    end_of_life: EndOfLife,
+    now: datetime,
+    keeps: Keeps,
 ) -> Iterator[Step]:
     newest = _newest(entry, channels)
     for build in entry.builds:
@@ -111,6 +132,10 @@ def _steps(
             yield Step(entry.name, build, "keep", for_ever)
         elif channel.released:
             yield Step(entry.name, build, *_by_release(entry, channel, ends, now.date()))
+        elif channel.keep_last is not None:
+            yield Step(
+                entry.name, build, *_by_count(entry, build, keeps(entry) or channel.keep_last)
+            )
         else:
             yield Step(entry.name, build, *_by_age(build, channel, now))
 
@@ -162,6 +187,13 @@ def _by_release(
         return "keep", f"until {last}: {release} ends on {ends}{more}"
     more = f", more than {in_words(grace)} ago" if grace else ""
     return "remove", f"{release} ended on {ends}{more}"
+
+
+def _by_count(entry: SeriesEntry, build: Build, keep: int) -> tuple[Action, str]:
+    newer = f"there are {keep} newer ones" if keep > 1 else "there is a newer one"
+    if build in surplus(entry, build.channel, keep):
+        return "remove", newer
+    return "keep", f"one of the newest {keep}"
 
 
 def _by_age(build: Build, channel: Channel, now: datetime) -> tuple[Action, str]:

@@ -19,7 +19,7 @@ from builder.store import oci, promoting, reading, retention
 from builder.store.index import Build, StoreIndex, TagEntry, changed, folder
 from builder.store.promoting import Promotion
 from builder.store.registry import Registry
-from builder.store.retention import EndOfLife, Step
+from builder.store.retention import EndOfLife, Keeps, Step
 from builder.store.tags import TagRow
 from builder.store.writing import Publisher
 
@@ -46,6 +46,7 @@ def expire(
     channels: Mapping[str, Channel],
     end_of_life: EndOfLife,
     now: datetime,
+    keeps: Keeps = lambda _: None,
     *,
     dry_run: bool = False,
 ) -> tuple[Step, ...]:
@@ -54,7 +55,7 @@ def expire(
     A dry run only says them.
     """
     with _index(publisher, dry_run=dry_run) as index:
-        steps = retention.expiry(index, channels, end_of_life, now)
+        steps = retention.expiry(index, channels, end_of_life, now, keeps)
         if not dry_run:
             _sweep(publisher, _replaced(publisher, index, retention.applied(index, steps), now))
         return steps

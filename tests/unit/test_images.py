@@ -103,14 +103,13 @@ def test_channels_say_how_long(tmp_path: Path) -> None:
 
 def test_a_file_without_channels_has_those_that_rows_have_by_themselves(tmp_path: Path) -> None:
     file = images.read(write(tmp_path, f"{POLICIES}images: []\n"))
-    assert (
-        {"release", "daily"} == set(file.channels) == set(images.read(tmp_path / "none").channels)
-    )
+    known = {"release", "daily", "upstream"}
+    assert known == set(file.channels) == set(images.read(tmp_path / "none").channels)
 
 
 def test_our_channels_are_those_that_are_meant_without_any() -> None:
     own = images.read(PROJECT).channels
-    assert {"release", "daily", "alpha", "beta", "rc"} == set(own)
+    assert {"release", "daily", "alpha", "beta", "rc", "upstream"} == set(own)
     for name, default in channels.DEFAULTS.items():
         assert own[name].model_copy(update={"summary": ""}) == default.model_copy(
             update={"summary": ""}
@@ -147,10 +146,18 @@ def test_no_file_is_no_images(tmp_path: Path) -> None:
             f"{CHANNELS}{POLICIES}images:\n- {{name: debian-14, formats: [raw]}}\n",
             "debian-14 has the channel daily, which is not there",
         ),
-        ("images: []\nchannels: {x: {summary: X}}\n", "channels.x: either delete_after or keep"),
+        (
+            "images: []\nchannels: {x: {summary: X}}\n",
+            "channels.x: one of delete_after, keep_until",
+        ),
+        (
+            "images: []\nchannels: {x: {summary: X, keep_last: 3, keep_until: end-of-life}}\n",
+            "channels.x: one of delete_after, keep_until and keep_last is needed, and no two",
+        ),
+        ("images: []\nchannels: {x: {summary: X, keep_last: 0}}\n", "keep_last"),
         (
             "images: []\nchannels: {x: {summary: X, delete_after: 1d, keep_until: end-of-life}}\n",
-            "channels.x: either delete_after or keep_until is needed, and not both",
+            "channels.x: one of delete_after, keep_until and keep_last is needed, and no two",
         ),
         (
             "images: []\nchannels: {x: {summary: X, delete_after: 1d, grace: 1d}}\n",
