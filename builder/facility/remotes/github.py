@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Images among the releases of a repository at GitHub.
 
-https://docs.github.com/en/rest/releases: a list in pages, a release has assets, and those have a
-digest since 2025. With a token, assets come through the API, which redirects to another host; the
-token does not go there.
+With a token, assets come through the API, which redirects to another host; the token does not go
+there.
 """
 
 from __future__ import annotations
@@ -13,57 +12,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Final
-
-from pydantic import BaseModel, NonNegativeInt
 
 from builder import checksums
-from builder.downloads import records
 from builder.downloads.client import Client
 from builder.downloads.documents import Documents
-from builder.downloads.records import Moment
 from builder.errors import InfrastructureError
 from builder.facility.kinds import AssetProduct, GithubRemote
 from builder.facility.remotes import access, assets
 from builder.facility.remotes.assets import Asset, Choice, Listed
 from builder.facility.site import Site
-from builder.imports import bringing
+from builder.imports import bringing, githubapi
+from builder.imports.githubapi import CONTENT, Release
 from builder.imports.offers import Brought, Offer
 from builder.store.keys import Keyring
 from builder.store.place import OnBytes
-
-JSON: Final = "application/vnd.github+json"
-# The file itself, and not what is known of it.
-CONTENT: Final = "application/octet-stream"
-UPLOADED: Final = "uploaded"
-
-
-class _Asset(BaseModel):
-    name: str
-    url: str
-    browser_download_url: str
-    size: NonNegativeInt
-    state: str = UPLOADED
-    digest: str | None = None
-    updated_at: Moment | None = None
-
-
-class _Release(BaseModel):
-    tag_name: str
-    draft: bool = False
-    prerelease: bool = False
-    created_at: Moment
-    published_at: Moment | None = None
-    assets: list[_Asset] = []
-
-    def date(self, choice: Choice) -> datetime:
-        """When it, or an image of it, changed: the assets of a rolling release are replaced."""
-        times = [
-            asset.updated_at
-            for asset in self.assets
-            if asset.updated_at and asset.state == UPLOADED and choice.has(asset.name)
-        ]
-        return max([self.published_at or self.created_at, *times])
 
 
 @dataclass(frozen=True)
@@ -79,7 +41,7 @@ class GithubReleases:
     @property
     def url(self) -> str:
         """Where its releases are, as the API has it."""
-        return f"{self.entry.api.rstrip('/')}/repos/{self.entry.repository}/releases"
+        return githubapi.url(self.entry.api, self.entry.repository)
 
     def offers(self, name: str | None = None) -> Sequence[Offer]:
         """The images of the newest releases; see `Remote`."""
@@ -99,26 +61,19 @@ class GithubReleases:
     def _keyring(self) -> Keyring | None:
         return access.keyring(self.entry.keyring, self.site)
 
-    def _date(self, release: _Release) -> datetime:
+    def _date(self, release: Release) -> datetime:
         """By all images that the configuration knows, so that one release has one serial."""
-        return release.date(Choice(self.name, self.entry.images))
+        return release.date(Choice(self.name, self.entry.images).has)
 
-    def _releases(self, choice: Choice) -> Iterable[_Release]:
+    def _releases(self, choice: Choice) -> Iterable[Release]:
         """Those that have an image, the newest first."""
-        found = [
-            release
-            for page in self.documents.pages(f"{self.url}?per_page=100", accept=JSON)
-            for release in records.rows(_Release, page)
-            if not release.draft
-            and (self.entry.prereleases or not release.prerelease)
-            and any(choice.has(asset.name) for asset in release.assets)
-        ]
+        all_ = githubapi.releases(self.documents, self.url, prereleases=self.entry.prereleases)
+        found = [each for each in all_ if any(choice.has(asset.name) for asset in each.assets)]
         return sorted(found, key=self._date, reverse=True)
 
-    def _listed(self, release: _Release) -> Listed:
+    def _listed(self, release: Release) -> Listed:
         where = f"the release {release.tag_name} of {self.entry.repository}"
-        whole = [asset for asset in release.assets if asset.state == UPLOADED]
-        found = {asset.name: asset for asset in whole}
+        found = {asset.name: asset for asset in release.whole}
 
         def read(file: str, largest: int) -> bytes:
             if file not in found:
@@ -130,11 +85,11 @@ class GithubReleases:
             return self.documents.get(url, accept=CONTENT, largest=largest).content
 
         return Listed(
-            [(asset.name, partial(self._asset, release, asset, where)) for asset in whole],
+            [(asset.name, partial(self._asset, release, asset, where)) for asset in release.whole],
             lambda: access.voucher(self.entry, self._keyring, read, where),
         )
 
-    def _asset(self, release: _Release, asset: _Asset, where: str) -> Asset:
+    def _asset(self, release: Release, asset: githubapi.Asset, where: str) -> Asset:
         told = f"the digest of {asset.name} in {where}"
         return Asset(
             name=asset.name,
@@ -145,7 +100,7 @@ class GithubReleases:
             told=checksums.digest(asset.digest, told) if asset.digest else None,
         )
 
-    def _address(self, asset: _Asset) -> str:
+    def _address(self, asset: githubapi.Asset) -> str:
         """Where an asset is: with a token through the API, which also has private ones."""
         return asset.url if self.entry.token else asset.browser_download_url
 

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Images of a project at a GitLab: its generic packages, or the artifacts of a job.
 
-https://docs.gitlab.com/api/packages, /api/jobs and /api/job_artifacts. Plain requests and not
-python-gitlab: that would send the token along wherever a download is redirected to.
+https://docs.gitlab.com/api/jobs and /api/job_artifacts.
 """
 
 from __future__ import annotations
@@ -25,30 +24,14 @@ from builder.facility.kinds import AssetProduct, GitlabRemote
 from builder.facility.remotes import access, assets, ziplist
 from builder.facility.remotes.assets import Asset, Choice, Listed
 from builder.facility.site import Site
-from builder.imports import bringing
+from builder.imports import bringing, gitlabapi
+from builder.imports.gitlabapi import Package, PackageFile
 from builder.imports.offers import Brought, Offer
 from builder.imports.vouching import Voucher
-from builder.manifest.parts import Sha256
 from builder.store.keys import Keyring
 from builder.store.place import OnBytes
 
 ARCHIVE: Final = "archive"
-
-
-class _Package(BaseModel):
-    id: int
-    name: str
-    version: str | None = None
-    status: str = "default"
-    created_at: Moment
-
-
-class _PackageFile(BaseModel):
-    id: int
-    file_name: str
-    size: NonNegativeInt
-    created_at: Moment
-    file_sha256: Sha256 | None = None
 
 
 class _Pipeline(BaseModel):
@@ -86,7 +69,7 @@ class GitlabProject:
     @property
     def url(self) -> str:
         """The project, as the API has it."""
-        return f"{self.entry.url.rstrip('/')}/api/v4/projects/{records.part(self.entry.project)}"
+        return gitlabapi.project(self.entry.url, self.entry.project)
 
     def offers(self, name: str | None = None) -> Sequence[Offer]:
         """The images of the newest packages, or of the job; see `Remote`."""
@@ -108,37 +91,14 @@ class GitlabProject:
     def _keyring(self) -> Keyring | None:
         return access.keyring(self.entry.keyring, self.site)
 
-    def _packages(self) -> Iterable[_Package]:
-        """All versions of the package, the newest first; the server's search knows parts only."""
-        url = (
-            f"{self.url}/packages?package_type=generic&package_name={records.part(self.entry.package)}"
-            "&order_by=created_at&sort=desc&per_page=100"
-        )
-        found = [
-            package
-            for page in self.documents.pages(url)
-            for package in records.rows(_Package, page)
-            if package.name == self.entry.package
-            and package.status == "default"
-            and package.version
-        ]
-        if not found:
-            raise InfrastructureError(
-                f"{self.url} has no generic package {self.entry.package}",
-                hint="the token may not read the package registry, or the name is another",
-            )
-        return sorted(found, key=lambda each: (each.created_at, each.id), reverse=True)
+    def _packages(self) -> Iterable[Package]:
+        return gitlabapi.packages(self.documents, self.url, self.entry.package)
 
-    def _of_package(self, package: _Package) -> Listed:
-        pages = self.documents.pages(f"{self.url}/packages/{package.id}/package_files?per_page=100")
-        # A file that was uploaded again stays beside the new one; a download gives the newest.
-        found: dict[str, _PackageFile] = {}
-        for each in (each for page in pages for each in records.rows(_PackageFile, page)):
-            if each.file_name not in found or found[each.file_name].id < each.id:
-                found[each.file_name] = each
+    def _of_package(self, package: Package) -> Listed:
+        found = gitlabapi.files(self.documents, self.url, package)
         version = package.version or ""
         where = f"the package {package.name} {version} of {self.entry.project}"
-        folder = f"{self.url}/packages/generic/{records.part(package.name)}/{records.part(version)}"
+        folder = gitlabapi.folder(self.url, package)
 
         def read(file: str, largest: int) -> bytes:
             if file not in found:
@@ -148,7 +108,7 @@ class GitlabProject:
                 )
             return self.documents.get(f"{folder}/{records.part(file)}", largest=largest).content
 
-        def asset(file: _PackageFile) -> Asset:
+        def asset(file: PackageFile) -> Asset:
             return Asset(
                 name=file.file_name,
                 url=f"{folder}/{records.part(file.file_name)}",
