@@ -43,8 +43,12 @@ class Item(BaseModel):
 
 
 class Version(BaseModel):
-    """The items of a version, as they are: those of other kinds may have other fields."""
+    """The items of a version, as they are: those of other kinds may have other fields.
 
+    `label` is what Ubuntu says of it: release, beta, daily.
+    """
+
+    label: str | None = None
     items: dict[str, dict[str, Any]] = {}
 
 

@@ -17,6 +17,8 @@ from builder.upstream.series import Series
 
 # What no version is, whatever a pattern takes.
 WORDS: Final = re.compile(r"(?i)latest|current|newest")
+# What makers call versions that are not finished, as a word of its own: 9.8-BETA, 44_Beta-1.3, RC2.
+UNFINISHED: Final = re.compile(r"(?i)(?<![a-z])(?:alpha|beta|preview|rc)(?![a-z])")
 
 
 class Told(NamedTuple):
@@ -60,7 +62,8 @@ class Candidate:
     def order(self) -> tuple[object, ...]:
         """What versions sort by: numbers count as numbers."""
         told = tuple(versions.key(each) for each in (self.version, self.date, self.respin))
-        return (*told, self.modified.timestamp() if self.modified else 0.0)
+        # By the name in the end: two files of one version must not take turns.
+        return (*told, self.modified.timestamp() if self.modified else 0.0, self.file)
 
     @property
     def serial(self) -> str | None:
@@ -83,6 +86,11 @@ def told(series: Series, file: str, *folders: Mapping[str, str]) -> Told | None:
     if any(WORDS.search(text) for text in words.values()):
         return None
     return Told(**{group: words.get(group, "") for group in Told._fields})
+
+
+def is_finished(text: str, beta: bool = False) -> bool:
+    """Whether a name says nothing of a version that is not finished; with `beta` all of them do."""
+    return beta or UNFINISHED.search(text) is None
 
 
 def newest(found: Iterable[Candidate]) -> Candidate | None:

@@ -38,6 +38,10 @@ class ListingIndex(Entry):
     in the greatest one that has them."""
     below: str = ""
     """The folder of the images below that sub-folder, with a slash at its end."""
+    releases: Url | None = None
+    """The JSON document that says which releases there are, in the form of openSUSE's."""
+    product: Line = ""
+    """What the distribution is called in that document."""
 
 
 class SimplestreamsIndex(Entry):

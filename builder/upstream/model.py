@@ -52,6 +52,7 @@ def _arches(found: Mapping[str, str]) -> Mapping[str, str]:
 
 
 Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(_pattern)]
+Word = Annotated[str, StringConstraints(pattern=r"^[a-z]+$")]
 Arches = Annotated[dict[str, str], AfterValidator(_arches), Field(min_length=1)]
 Role = Annotated[str, AfterValidator(lambda role: _role(role))]
 
@@ -130,6 +131,8 @@ class Traits(Entry):
     """Other properties for OpenStack."""
     arches: Arches | None = None
     """Debian's names of the architectures, and what stands in place of {arch} for each."""
+    words: dict[str, dict[Word, str]] | None = None
+    """Other words in braces, by Debian's name of the architecture, where {arch} is not enough."""
     index: IndexEntry | None = None
     """Where the versions are found."""
     file: Pattern | None = None

@@ -54,6 +54,7 @@ class Series:
     def words(self) -> Mapping[str, str]:
         """What stands in place of words in braces, whatever the version."""
         return {
+            **(self.traits.words or {}).get(self.arch, {}),
             "distro": self.upstream.distro,
             "release": self.release.release,
             "number": self.number,

@@ -10,7 +10,7 @@ from builder.downloads import records
 from builder.errors import InfrastructureError
 from builder.upstream import signing
 from builder.upstream.asking import Asking
-from builder.upstream.candidates import Candidate, told
+from builder.upstream.candidates import Candidate, is_finished, told
 from builder.upstream.kinds import ChecksumsIndex
 from builder.upstream.series import Series
 
@@ -23,6 +23,6 @@ def candidates(index: ChecksumsIndex, series: Series, asking: Asking) -> Iterato
     found = checksums.parse(content, url, checksums.algorithm_of(title))
     for name in found.names:
         words = told(series, name)
-        if words is not None:
+        if words is not None and is_finished(name, asking.beta):
             address = f"{folder}/{records.path(name, InfrastructureError)}"
             yield Candidate(name, address, *words, checksum=found.of(name), vouched=vouched)
