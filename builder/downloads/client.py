@@ -96,12 +96,33 @@ class Client:
         `method` is GET or HEAD. Absent where there is nothing, InfrastructureError for what else is
         no good answer.
         """
+        with self._asked(method, url, headers or {}, also) as answer:
+            yield answer
+
+    @contextmanager
+    def post(
+        self, url: str, form: Mapping[str, str], also: tuple[int, ...] = ()
+    ) -> Iterator[requests.Response]:
+        """The answer to a form, as with `get`; no redirect takes what is in it to anybody else."""
+        with self._asked("POST", url, {}, also, form) as answer:
+            yield answer
+
+    @contextmanager
+    def _asked(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        also: tuple[int, ...],
+        form: Mapping[str, str] | None = None,
+    ) -> Iterator[requests.Response]:
         try:
             asked = self._session.request(
                 method,
                 url,
-                allow_redirects=True,
-                headers={**PLAIN, **(headers or {})},
+                allow_redirects=form is None,
+                data=form,
+                headers={**PLAIN, **headers},
                 stream=True,
                 timeout=web.TIMEOUTS,
             )

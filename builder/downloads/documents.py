@@ -94,9 +94,9 @@ class Documents:
                 with contextlib.suppress(OSError):
                     os.utime(place)
                 return old[1]
-            stamp, content = _stamp(url, answer), _content(url, answer, largest)
-        document = _document(stamp, content)
-        self._keep(place, stamp, content)
+            stamp, found = _stamp(url, answer), content(url, answer, largest)
+        document = _document(stamp, found)
+        self._keep(place, stamp, found)
         return document
 
     def pages(self, url: str, *, accept: str = "") -> Iterator[Document]:
@@ -180,7 +180,8 @@ def _document(stamp: _Stamp, content: bytes) -> Document:
     return Document(stamp.url, content, stamp.modified, address)
 
 
-def _content(url: str, answer: requests.Response, largest: int) -> bytes:
+def content(url: str, answer: requests.Response, largest: int) -> bytes:
+    """The body of an answer; InfrastructureError where that is longer, or breaks off."""
     parts = urlsplit(url)
     body = cast(IO[bytes], Body(answer))
     try:

@@ -22,17 +22,33 @@ def read(token: Token, folder: Path) -> str:
     A file must belong to us, and nobody else may read it.
     """
     if token.env is not None:
-        text, where = os.environ.get(token.env, ""), f"${token.env}"
+        text, where = os.environ.get(token.env, ""), place(token, folder)
         if not text:
             raise UsageError(f"{where} is not set, and has to hold a token", hint="export it")
     else:
-        path = folder / Path(token.file or "").expanduser()
+        path = _path(token, folder)
         text, where = _text(path), str(path)
     found = text.strip()
     if not TOKEN.fullmatch(found):
         # Never what is there.
         raise UsageError(f"{where} holds no token", hint="it is one line of letters, digits, signs")
     return found
+
+
+def place(token: Token, folder: Path) -> str:
+    """Where a token is, as people write it."""
+    return f"${token.env}" if token.env is not None else str(_path(token, folder))
+
+
+def is_there(token: Token, folder: Path) -> bool:
+    """Whether anything is where a token should be, whatever it is worth."""
+    if token.env is not None:
+        return bool(os.environ.get(token.env))
+    return _path(token, folder).exists()
+
+
+def _path(token: Token, folder: Path) -> Path:
+    return folder / Path(token.file or "").expanduser()
 
 
 def _text(path: Path) -> str:

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from builder import paths, web
@@ -14,6 +17,8 @@ from builder.downloads.client import Client, Login
 from builder.downloads.documents import LARGEST, Document, Documents
 from builder.errors import InfrastructureError
 from builder.upstream.model import Upstream
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ class Asking:
     beta: bool = False
     kept: Path = field(default_factory=lambda: paths.cache().web)
     _clients: dict[str, Client] = field(default_factory=dict, compare=False, repr=False)
+    _logins: dict[str, Login] = field(default_factory=dict, compare=False, repr=False)
 
     def addresses(self, url: str, upstream: Upstream) -> tuple[str, ...]:
         """Where a document or an image is, in the order in which to ask."""
@@ -69,16 +75,57 @@ class Asking:
         `signed` says that somebody verifies it: then any server may answer that the named one
         redirects to. InfrastructureError, or Absent, as the first address said.
         """
+        hosts = None if signed else upstream.redirects
+
+        def get(address: str) -> Document:
+            documents = Documents(self.client(address), self.kept, hosts)
+            return documents.get(address, accept=accept, largest=largest)
+
+        return self._first(url, upstream, get)
+
+    def api(
+        self, url: str, upstream: Upstream, login: Login | None = None
+    ) -> tuple[str, Documents]:
+        """The address of an API, and what reads its documents; no mirror has those."""
+        address = self.addresses(url, upstream)[0]
+        return address, Documents(self.client(address, login), self.kept, upstream.redirects)
+
+    def login(self, name: str, make: Callable[[], Login]) -> Login:
+        """A login that is made once and then shared; a token is good for more than one image."""
+        if name not in self._logins:
+            self._logins[name] = make()
+        return self._logins[name]
+
+    def modified(self, url: str, upstream: Upstream) -> datetime | None:
+        """When a file changed at its server; None where that tells no time.
+
+        InfrastructureError, or Absent, as with `document`. It vouches for nothing.
+        """
+
+        def head(address: str) -> datetime | None:
+            with self.client(address).get(address, method="HEAD") as answer:
+                return _time(answer.headers.get("Last-Modified", ""))
+
+        return self._first(url, upstream, head)
+
+    def _first(self, url: str, upstream: Upstream, ask: Callable[[str], T]) -> T:
+        """What the first address answers that does; else the error of the first one of all."""
         first: InfrastructureError | None = None
         for address in self.addresses(url, upstream):
-            hosts = None if signed else upstream.redirects
-            documents = Documents(self.client(address), self.kept, hosts)
             try:
-                return documents.get(address, accept=accept, largest=largest)
+                return ask(address)
             except InfrastructureError as error:
                 first = first or error
         assert first is not None
         raise first
+
+
+def _time(text: str) -> datetime | None:
+    """A time as HTTP writes it."""
+    try:
+        return parsedate_to_datetime(text).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _moved(url: str, instead: Mapping[str, str]) -> str | None:

@@ -56,8 +56,8 @@ def newest(series: Series, asking: Asking) -> Found:
     assert index is not None, "the catalogue sees to that"
     if not series.supplied:
         raise UsageError(
-            f"nobody has supplied {series.name}: its makers want a login or a licence",
-            hint=f"copy {series.path.name} into a folder of your own, and name the image there",
+            f"nobody has supplied {series.missing}",
+            hint=f"the comment in {series.path.name} says how",
         )
     found = candidates.newest(reader(index).candidates(index, series, asking))
     if found is None:
@@ -66,6 +66,8 @@ def newest(series: Series, asking: Asking) -> Found:
             hint=f"names may have changed: look at its servers, and at file: in {series.path}",
         )
     found = _with_digest(found, series, asking)
+    if found.serial is None:
+        found = replace(found, modified=asking.modified(found.url, series.upstream))
     serial = found.serial
     if serial is None:
         raise InfrastructureError(

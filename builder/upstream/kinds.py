@@ -75,8 +75,9 @@ class FedoraIndex(Entry):
     variant: Line = "Cloud"
     subvariant: Line = "Cloud_Base"
     compose: Url | None = None
-    """The folder of a release's compose metadata, with composeinfo.json and images.json; it tells
-    the day."""
+    """The folder of a release's compose metadata, with a slash at its end. composeinfo.json in it
+    tells the day, images.json what releases.json leaves out; both only if they are of the same
+    compose as the images."""
 
 
 class AlpineIndex(Entry):
@@ -87,6 +88,9 @@ class AlpineIndex(Entry):
     """The folder of the branches, with a slash at its end."""
     below: str = "releases/cloud/"
     """The folder of the images below a branch."""
+    newest: Url | None = None
+    """A latest-releases.yaml, which tells the newest branch; the folder's list where nothing is
+    said, or where that branch has no images yet."""
 
 
 class GitlabIndex(Entry):
@@ -125,6 +129,9 @@ class OracleIndex(Entry):
 
     kind: Literal["oracle"]
     url: Url
+    """The JSON document of one template."""
+    format: Line = "kvm"
+    """Which of its images."""
 
 
 class RhelIndex(Entry):
@@ -134,7 +141,7 @@ class RhelIndex(Entry):
     url: Url = "https://api.access.redhat.com/management/v1/images"
     login: Url = "https://sso.redhat.com/auth/realms/redhat-external/protocol/openid-connect/token"
     content_set: Line
-    """Such as rhel-9-for-x86_64-baseos-isos."""
+    """Such as rhel-{release}-for-{arch}-baseos-isos."""
     token: Token
     """Where the offline token is."""
 

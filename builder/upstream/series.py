@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder import names
+from builder.facility import secret
 from builder.names import Name
-from builder.upstream.kinds import GivenIndex
+from builder.upstream.kinds import GivenIndex, RhelIndex
 from builder.upstream.model import ReleaseEntry, Traits, Upstream
 
 
@@ -45,10 +46,19 @@ class Series:
         return self.release.number or self.release.release
 
     @property
-    def supplied(self) -> bool:
-        """Whether there is an index to ask: not where a site has to supply the image itself."""
+    def missing(self) -> str:
+        """What a site has to supply before anybody can be asked, and did not; empty if nothing."""
         index = self.traits.index
-        return not isinstance(index, GivenIndex) or bool(index.of(self.arch))
+        if isinstance(index, GivenIndex) and not index.of(self.arch):
+            return f"an image of {self.name}, which is not to be had without a login or a licence"
+        if isinstance(index, RhelIndex) and not secret.is_there(index.token, self.path.parent):
+            return f"an offline token in {secret.place(index.token, self.path.parent)}"
+        return ""
+
+    @property
+    def supplied(self) -> bool:
+        """Whether a site has supplied what its makers give to nobody without a login."""
+        return not self.missing
 
     @property
     def words(self) -> Mapping[str, str]:
