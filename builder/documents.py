@@ -71,14 +71,31 @@ def parse(model: type[M], text: str, path: Path, schema: str = "") -> M:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        detail = error.errors()[0]
-        more = f"; {schema} says more" if schema else ""
-        raise DocumentError(
-            path,
-            _explain(detail, model),
-            f"fields are {', '.join(field_names(model))}{more}",
-            line_of(text, detail["loc"]),
-        ) from error
+        raise _flaw(error.errors()[0], model, text, path, schema) from error
+
+
+def flaws(model: type[BaseModel], text: str, path: Path, schema: str = "") -> list[DocumentError]:
+    """All that `parse` could say of a text, by lines; empty if nothing is wrong."""
+    try:
+        model.model_validate(parse_yaml(text, path))
+    except DocumentError as error:
+        return [error]
+    except ValidationError as error:
+        found = [_flaw(detail, model, text, path, schema) for detail in error.errors()]
+        return sorted(found, key=lambda each: each.line)
+    return []
+
+
+def _flaw(
+    detail: ErrorDetails, model: type[BaseModel], text: str, path: Path, schema: str
+) -> DocumentError:
+    more = f"; {schema} says more" if schema else ""
+    return DocumentError(
+        path,
+        _explain(detail, model),
+        f"fields are {', '.join(field_names(model))}{more}",
+        line_of(text, detail["loc"]),
+    )
 
 
 def parse_yaml(text: str, path: Path) -> object:

@@ -20,6 +20,11 @@ class Running:
         self._graces: dict[subprocess.Popen[str], float] = {}
         self._stopping = 0
 
+    @property
+    def stopping(self) -> bool:
+        """Whether all are to end; who works without a program looks here."""
+        return self._stopping > 0
+
     def start(self, grace: float, words: Sequence[str], **options: Any) -> subprocess.Popen[str]:
         """Start a program; KeyboardInterrupt while all are to end."""
         with self._lock:

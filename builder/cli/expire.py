@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from builder import distros, images, paths
-from builder.cli import common, stores
+from builder.cli import common, stores, upstreams
 from builder.store.retention import Step
 from builder.store.tending import expire
+from builder.upstream import keeping
 
 DESCRIPTION = """\
 Hide and remove the published builds that images.yaml's channels do not keep, as docs/retention.md
@@ -40,6 +41,7 @@ def _call(arguments: argparse.Namespace) -> int:
         images.read(paths.project_root()).channels,
         lambda entry: distros.end_of_life(entry.distro, entry.release),
         datetime.now(UTC).replace(microsecond=0),
+        keeping.keeps(upstreams.sources(arguments)),
         dry_run=arguments.dry_run,
     )
     if arguments.json:

@@ -28,6 +28,11 @@ def add_store(parser: argparse.ArgumentParser, *, needed: bool) -> None:
         metavar="FINGERPRINT",
         help=f"the OpenPGP key that signs its index (default: ${keys.KEY_VARIABLE})",
     )
+    add_keyring(parser)
+
+
+def add_keyring(parser: argparse.ArgumentParser) -> None:
+    """`--keyring`."""
     parser.add_argument(
         "--keyring",
         type=Path,

@@ -6,9 +6,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -20,7 +20,7 @@ from builder.downloads import files
 from builder.downloads.client import Client, public
 from builder.downloads.local import is_local
 from builder.downloads.pieces import WrongContent
-from builder.downloads.wanted import Fetched, OtherFile, Wanted
+from builder.downloads.wanted import LARGEST, Fetched, OtherFile, Wanted
 from builder.errors import InfrastructureError, UsageError
 from builder.imports import inspecting
 from builder.imports.inspecting import Inspected
@@ -45,13 +45,19 @@ class Description:
     """What is known of an image beside its files; all of it may be empty.
 
     `properties` are for OpenStack's image service, and come before what is found out here.
-    `packages` are as its makers list them.
+    `packages` are as its makers list them. `min_disk` is in GiB; the disk's own size counts if that
+    is more.
     """
 
     title: str = ""
     default_user: str = ""
     properties: Mapping[str, str] = field(default_factory=dict)
     packages: tuple[Package, ...] = ()
+    min_disk: int = 0
+
+
+# Told where a whole image is, before it has its name; the line that says who vouches for it.
+Vouch = Callable[[Path], str]
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,7 @@ class _Image:
     path: Path
     fetched: Fetched
     inspected: Inspected
+    vouched: str = ""
 
 
 def bring(
@@ -72,10 +79,15 @@ def bring(
     folder: Path,
     on_bytes: OnBytes,
     accept: str = "",
+    *,
+    vouch: Vouch | None = None,
+    largest: int = LARGEST,
 ) -> Brought:
     """Bring an offer's images into a folder, with a manifest; see `builder.imports.offers.Remote`.
 
-    UsageError where the offer has none of the formats.
+    `vouch` is asked about each image that is whole, and raises where it is not to be trusted; what
+    it says goes into the manifest. `largest` is how many bytes an image may have whose size nobody
+    tells. UsageError where the offer has none of the formats.
     """
     wanted = offer.of(formats)
     if not wanted:
@@ -84,7 +96,11 @@ def bring(
             f"{offer.remote} has {offer} not as {', '.join(formats)}", hint=f"it has: {has}"
         )
     with _alone(folder):
-        images = [_bring(client, offer, each, folder, on_bytes, accept) for each in wanted]
+        images = []
+        for each in wanted:
+            image = _bring(client, offer, each, folder, on_bytes, accept, vouch, largest)
+            offer = replace(offer, vouched=image.vouched or offer.vouched)
+            images.append(image)
         _write(folder / f"{offer}.{MANIFEST}", _manifest(offer, description, images))
         # What was broken off of formats that nobody asked for any more.
         for path in folder.glob(".*"):
@@ -99,10 +115,12 @@ def _bring(
     folder: Path,
     on_bytes: OnBytes,
     accept: str,
+    vouch: Vouch | None,
+    largest: int,
 ) -> _Image:
     final = folder / f"{offer}{table.find(image.format).suffix}"
     checksum = Checksum(image.algorithm, image.digest) if image.digest else None
-    wanted = Wanted(image.size, checksum, looks=inspecting.looks(image.format))
+    wanted = Wanted(image.size, checksum, largest, inspecting.looks(image.format))
     while True:
         # Hidden until it was looked at, too.
         hidden = final if final.exists() else final.with_name(f".{final.name}")
@@ -114,12 +132,13 @@ def _bring(
             # anything into this folder; if it stayed, it would block the series for ever.
             hidden.unlink()
     try:
+        vouched = vouch(hidden) if vouch else ""
         inspected = inspecting.inspect(hidden, image.format)
     except WrongContent:
         hidden.unlink()
         raise
     hidden.replace(final)
-    return _Image(image, final, fetched, inspected)
+    return _Image(image, final, fetched, inspected, vouched)
 
 
 def _manifest(offer: Offer, description: Description, images: Sequence[_Image]) -> Imported:
@@ -177,7 +196,7 @@ def _properties(
         "architecture": arch.aliases[0] if arch and arch.aliases else known.arch,
         "image_original_user": description.default_user,
         "image_build_date": f"{offer.date:%Y-%m-%d}" if offer.date else "",
-        "min_disk": str(-(-size // GIB)) if size else "",
+        "min_disk": str(max(-(-size // GIB) if size else 0, description.min_disk) or ""),
     }
     found.update(description.properties)
     return {name: value for name, value in found.items() if value and value != UNKNOWN}

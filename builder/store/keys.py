@@ -26,6 +26,8 @@ HOME_VARIABLE: Final = "GNUPGHOME"
 FINGERPRINT: Final = re.compile(r"[0-9A-F]{40}|[0-9A-F]{64}")
 # Seconds. The agent may ask a person for a passphrase.
 SIGNING, VERIFYING = 300.0, 60.0
+# Of a whole image, on a slow disk.
+VERIFYING_FILE: Final = 1800.0
 
 BLOCK: Final = re.compile(
     rb"-----BEGIN PGP PUBLIC KEY BLOCK-----\s*?\n(.*?)-----END PGP PUBLIC KEY BLOCK-----", re.DOTALL
@@ -150,6 +152,16 @@ class Keyring:
             status = self._gpgv(Path(folder), beside, signed)
         return judge(status, BINARY, what, self.source, self.expired)
 
+    def verify_file(self, path: Path, signature: bytes, what: str) -> str:
+        """As `verify`, of a file that is too large to be read at once."""
+        with tempfile.TemporaryDirectory(prefix="fai-forge-") as folder:
+            beside = Path(folder, "content.sig")
+            beside.write_bytes(signature)
+            # Absolute: a name that begins with a dash would be an option.
+            words = (beside, path.absolute())
+            status = self._gpgv(Path(folder), *words, timeout=VERIFYING_FILE)
+        return judge(status, BINARY, what, self.source, self.expired)
+
     def opened(self, document: bytes, what: str) -> bytes:
         """The text that a clearsigned document signs; nothing of what stands around it.
 
@@ -167,12 +179,12 @@ class Keyring:
             return out.read_bytes(), fingerprint
 
     @needs("gpgv", package="gpgv", purpose="verify signatures")
-    def _gpgv(self, folder: Path, *words: str | Path) -> Completed:
+    def _gpgv(self, folder: Path, *words: str | Path, timeout: float = VERIFYING) -> Completed:
         keys = folder / "keyring"
         keys.write_bytes(self.content)
         return run(
             ["gpgv", "--homedir", folder, "--keyring", keys, "--status-fd", "1", *words],
-            timeout=VERIFYING,
+            timeout=timeout,
             capture=True,
             check=False,
         )
