@@ -100,6 +100,18 @@ def test_only_finished_builds_count_unless_others_are_asked_for(servers: Upstrea
     assert servers.newest("debian", "debian-13-genericcloud", beta=True).offer.serial
 
 
+def test_only_the_wanted_format_counts_whatever_a_file_is_called(servers: Upstreams) -> None:
+    content = document("13", "amd64")
+    for item in uploads(content):
+        if item["metadata"]["labels"][IMAGE] == "qcow2":
+            item["metadata"]["labels"][IMAGE] = "internal"
+    servers.put(place("13", "amd64"), json.dumps(content))
+    with pytest.raises(InfrastructureError, match="has no version of debian-13-genericcloud"):
+        servers.newest("debian", "debian-13-genericcloud")
+    with pytest.raises(InfrastructureError, match="has no version of debian-13-genericcloud"):
+        servers.newest("debian", "debian-13-genericcloud", beta=True)
+
+
 def test_digests_that_are_none_and_references_that_lead_out(servers: Upstreams) -> None:
     for key, value, words in (
         ("digest", "sha512:12EiyHyU", "has 128 digits, and this one has not"),

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from builder.errors import InfrastructureError, UsageError
+from builder.upstream import finding
+from builder.upstream.asking import Asking
 from tests.integration.apiserver import Reply
 from tests.integration.remoteworld import Seal
 from tests.integration.signing import key_home
@@ -194,6 +196,21 @@ def test_paths_stay_below_the_server(ubuntu: Ubuntu, seals: tuple[Seal, Seal]) -
         ubuntu.put(seals[0])
         with pytest.raises(InfrastructureError, match="is no path below a URL"):
             ubuntu.servers.newest("ubuntu", "ubuntu-2404")
+
+
+def test_a_mirror_is_asked_where_the_server_fails(ubuntu: Ubuntu, seals: tuple[Seal, Seal]) -> None:
+    own = f"{ubuntu.servers.server.url}/down"
+    mirror = f"{ubuntu.servers.server.url}/cloud-images.ubuntu.com/releases"
+    product = "com.ubuntu.cloud:server:{number}:{arch}"
+    index = {"kind": "simplestreams", "url": own, "product": product, "item": "disk1.img"}
+    ubuntu.servers.use("ubuntu", seals[0], index=index, mirrors={own: [mirror]})
+    series = ubuntu.servers.series("ubuntu")["ubuntu-2604"]
+    found = finding.newest(series, Asking(kept=ubuntu.servers.folder / "kept"))
+    assert found.candidate.url.startswith(f"{own}/server/releases/resolute/release-20260725/")
+    assert found.offer.vouched.endswith(f"signed by {seals[0].signer.fingerprint}")
+    ubuntu.servers.put(f"{HOST}/streams/v1/index.sjson", Reply(status=404))
+    with pytest.raises(InfrastructureError, match=r"/down/streams/v1/index\.json is not there"):
+        finding.newest(series, Asking(kept=ubuntu.servers.folder / "kept"))
 
 
 def test_the_package_with_the_keys_is_named(ubuntu: Ubuntu) -> None:

@@ -122,3 +122,20 @@ def told(found: Found) -> tuple[str, str, str]:
     """The URL, the digest, and our serial of what was found."""
     (image,) = found.offer.images
     return image.url, f"{image.algorithm}:{image.digest}", found.offer.serial
+
+
+def lines(content: bytes) -> dict[str, str]:
+    """The digests in a list by name, read by the simplest of means."""
+    found = {}
+    for line in content.decode().splitlines():
+        if line.startswith("SHA256 ("):
+            name, _, digest = line.removeprefix("SHA256 (").partition(") = ")
+            found[name] = digest
+        elif line and not line.startswith("#"):
+            digest, _, name = line.partition("  ")
+            found[name] = digest
+    return found
+
+
+def is_signed_by(found: Found, seal: Seal) -> bool:
+    return found.offer.vouched.endswith(f"signed by {seal.signer.fingerprint}")
