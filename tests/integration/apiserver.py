@@ -37,6 +37,7 @@ class Asked:
     method: str
     path: str
     headers: Message
+    body: bytes = b""
 
 
 Answer = Callable[[Asked], Reply]
@@ -117,7 +118,8 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        reply = self.server.answer(Asked(self.command, self.path, self.headers))
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        reply = self.server.answer(Asked(self.command, self.path, self.headers, body))
         self.send_response(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)
@@ -128,11 +130,11 @@ class _Handler(BaseHTTPRequestHandler):
         if not reply.untold:
             self.send_header("Content-Length", str(len(reply.content)))
         self.end_headers()
-        if self.command == "GET":
+        if self.command != "HEAD":
             self.wfile.write(reply.content[: reply.cut])
         self.close_connection = reply.cut is not None or reply.untold
 
-    do_HEAD = do_GET
+    do_HEAD = do_POST = do_GET
 
     def log_message(self, *_arguments: object) -> None:
         """Say nothing."""
