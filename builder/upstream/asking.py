@@ -7,18 +7,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from builder import paths, web
 from builder.downloads import local
-from builder.downloads.client import Client, Login
+from builder.downloads.client import Absent, Client, Login
 from builder.downloads.documents import LARGEST, Document, Documents
 from builder.errors import InfrastructureError
 from builder.upstream.model import Upstream
 
 T = TypeVar("T")
+# The first byte of a file, and the status of an answer with it.
+FIRST: Final = {"Range": "bytes=0-0"}
+PART: Final = (HTTPStatus.PARTIAL_CONTENT,)
 
 
 @dataclass(frozen=True)
@@ -92,21 +96,27 @@ class Asking:
 
     def login(self, name: str, make: Callable[[], Login]) -> Login:
         """A login that is made once and then shared; a token is good for more than one image."""
-        if name not in self._logins:
-            self._logins[name] = make()
-        return self._logins[name]
+        return self._logins.setdefault(name, make())
 
-    def modified(self, url: str, upstream: Upstream) -> datetime | None:
+    def modified(self, url: str, upstream: Upstream, login: Login | None = None) -> datetime | None:
         """When a file changed at its server; None where that tells no time.
 
         InfrastructureError, or Absent, as with `document`. It vouches for nothing.
         """
 
-        def head(address: str) -> datetime | None:
-            with self.client(address).get(address, method="HEAD") as answer:
-                return _time(answer.headers.get("Last-Modified", ""))
+        def told(address: str) -> datetime | None:
+            client = self.client(address, login)
+            try:
+                with client.get(address, method="HEAD") as answer:
+                    return _time(answer.headers.get("Last-Modified", ""))
+            except Absent:
+                raise
+            except InfrastructureError:
+                # A signed URL, which some redirect to, may be good for one method only.
+                with client.get(address, FIRST, PART) as answer:
+                    return _time(answer.headers.get("Last-Modified", ""))
 
-        return self._first(url, upstream, head)
+        return self._first(url, upstream, told)
 
     def _first(self, url: str, upstream: Upstream, ask: Callable[[str], T]) -> T:
         """What the first address answers that does; else the error of the first one of all."""

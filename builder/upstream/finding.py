@@ -67,7 +67,7 @@ def newest(series: Series, asking: Asking) -> Found:
         )
     found = _with_digest(found, series, asking)
     if found.serial is None:
-        found = replace(found, modified=asking.modified(found.url, series.upstream))
+        found = replace(found, modified=asking.modified(found.url, series.upstream, found.login))
     serial = found.serial
     if serial is None:
         raise InfrastructureError(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from builder.downloads.client import Absent
 from builder.errors import InfrastructureError
 from tests.integration.apiserver import Asked, Reply, as_json, serve
 from tests.integration.upstreams import Upstreams, recorded, told, upstreams
@@ -64,6 +65,26 @@ def test_the_day_of_an_image_comes_without_the_image(servers: Upstreams) -> None
     put_version(servers, "0.6.3")
     servers.newest("cirros", "cirros-0.6")
     assert {each.method for each in servers.server.asked("disk.img")} == {"HEAD"}
+
+
+def test_a_server_that_answers_no_head(servers: Upstreams) -> None:
+    put_version(servers, "0.6.3")
+
+    def answer(asked: Asked) -> Reply:
+        if asked.method == "HEAD":
+            return Reply(status=403)
+        assert asked.headers["Range"] == "bytes=0-0"
+        return Reply(b"i", 206, CHANGED)
+
+    servers.put(f"{TOP}/0.6.3/cirros-0.6.3-x86_64-disk.img", answer)
+    assert told(servers.newest("cirros", "cirros-0.6"))[2] == "20240927.607"
+
+
+def test_an_image_that_is_not_there(servers: Upstreams) -> None:
+    put_version(servers, "0.6.3")
+    servers.server.routes.pop("/download.cirros-cloud.net/0.6.3/cirros-0.6.3-x86_64-disk.img")
+    with pytest.raises(Absent):
+        servers.newest("cirros", "cirros-0.6")
 
 
 @pytest.mark.parametrize("algorithm", ["MD5SUMS", "SHA256SUMS"])

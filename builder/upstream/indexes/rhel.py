@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from threading import Lock
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
@@ -94,15 +96,18 @@ class Exchanged:
     asking: Asking
     _token: str = field(default="", repr=False)
     _until: float = 0.0
+    # Several images come at once, and one token serves them all.
+    _turn: AbstractContextManager[object] = field(default_factory=Lock, repr=False)
 
     def __call__(self) -> Mapping[str, str]:
         """The header for the API."""
-        if time.monotonic() >= self._until:
+        with self._turn:
             begun = time.monotonic()
-            answer = self._asked()
-            self._token = answer.access_token.get_secret_value()
-            self._until = begun + answer.expires_in - MARGIN
-        return bearer(self._token)
+            if begun >= self._until:
+                answer = self._asked()
+                self._token = answer.access_token.get_secret_value()
+                self._until = begun + answer.expires_in - MARGIN
+            return bearer(self._token)
 
     def _asked(self) -> _Answer:
         url = self.asking.addresses(self.index.login, self.series.upstream)[0]
