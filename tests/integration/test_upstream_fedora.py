@@ -159,6 +159,9 @@ def test_versions_count_as_numbers_in_all_three_kinds_of_names(
     others = [
         row("39", "Fedora-Cloud-Base-UEFI-UKI-39-9.9.x86_64.qcow2", subvariant="Cloud_Base_UKI"),
         row("39", "Fedora-Cloud-Base-GCE-39-9.9.x86_64.tar.gz"),
+        # Rows that say another thing than the name in them.
+        row("39", "Fedora-Cloud-Base-39-9.8.x86_64.qcow2", subvariant="Cloud_Base_UKI"),
+        row("38", "Fedora-Cloud-Base-39-9.7.x86_64.qcow2"),
         row("9", "Fedora-Cloud-Base-9-9.9.x86_64.qcow2"),
         row("Rawhide", "Fedora-Cloud-Base-Generic-Rawhide-9.9.x86_64.qcow2"),
     ]
