@@ -77,14 +77,21 @@ def bring(found: Found, serial: str, asking: Asking, on_bytes: OnBytes) -> Arriv
     raise first
 
 
+def read_packages() -> ReadPackages | None:
+    """What reads lists of packages, where that is there."""
+    if find_spec(PACKAGES) is None:
+        return None
+    return cast(ReadPackages, importlib.import_module(PACKAGES).read)
+
+
 def _packages(found: Found, asking: Asking) -> tuple[tuple[Package, ...], str]:
     """The packages that are published with an image, and why there are none.
 
     Without them an image is still as good, so it need not wait for them.
     """
-    if found.series.traits.packages is None or find_spec(PACKAGES) is None:
+    read = read_packages() if found.series.traits.packages else None
+    if read is None:
         return found.candidate.packages, ""
-    read = cast(ReadPackages, importlib.import_module(PACKAGES).read)
     try:
         return read(found.series, found.candidate, asking), ""
     except ForgeError as error:

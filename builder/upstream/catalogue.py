@@ -70,6 +70,7 @@ def read_file(path: Path) -> Source:
             f"no name begins with {upstream.distro}"
             f"{names.did_you_mean(upstream.distro, distros.DISTROS)}",
             "the first tokens of names are in builder/distros.py",
+            documents.line_of(text, ("distro",)),
         )
     for release in upstream.releases or (ReleaseEntry(release="0"),):
         _traits(source, release)

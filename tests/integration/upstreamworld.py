@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -92,9 +93,9 @@ class Distribution:
             signature = serve(self.signer.detached(content), "text/plain")
             self.server.routes[f"{self.base}SHA256SUMS.asc"] = signature
 
-    def sign(self, expires: str = "never") -> Signer:
+    def sign(self) -> Signer:
         """Let a new key sign from now on, and be the one that is trusted."""
-        self.signer = Signer(self.home.make(f"{self.name} {len(self.content)} {expires}", expires))
+        self.signer = Signer(self.home.make(f"{self.name} {uuid.uuid4().hex}"))
         self.keyring.write_bytes(self.home.export(self.signer.fingerprint))
         self.publish()
         return self.signer
