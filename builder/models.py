@@ -69,7 +69,8 @@ class Package:
     """One binary package of an image; `sha256` and `size` (bytes) are those of its .deb, if known.
 
     `origins` are "Label:suite" strings of the archives that hold this version. `essential` is what
-    the archive says of it; what dpkg's status says is not asked for.
+    the archive says of it; what dpkg's status says is not asked for. `source` and `source_version`
+    are empty where nobody tells them: lists of packages that others publish do not.
     """
 
     name: str

@@ -18,7 +18,7 @@ from builder.manifest.changelog import ImageChangelog
 from builder.manifest.changelog_markdown import markdown as as_markdown
 from builder.manifest.changelog_text import text
 from builder.manifest.changes import Side, changelog, news_of
-from builder.manifest.model import Manifest
+from builder.manifest.imported import Document
 from builder.planning import sides
 from builder.planning.explain import Explainer
 from builder.planning.prospect import look
@@ -29,6 +29,8 @@ DESCRIPTION = """\
 Say what differs from A to B, by source package: what was upgraded, downgraded, added, removed or
 only rebuilt, which of it is for security and what that fixes, and what needs a reboot or a new
 instance. Changes of the config space, of fai-forge and of the archive's point release follow.
+Images that others built can be compared where their makers list the packages. Such a list does not
+say from which source a package is: then the package stands for itself.
 
 A and B are each one of these:
   out/debian-13/20261120    the folder of a build, or its manifest
@@ -112,7 +114,7 @@ def _compare(arguments: argparse.Namespace) -> ImageChangelog:
     )
 
 
-def _side(manifest: Manifest | None, known: Manifest, arguments: argparse.Namespace) -> Side:
+def _side(manifest: Document | None, known: Document, arguments: argparse.Namespace) -> Side:
     """The side of a manifest; without one, what the image of the other side would get."""
     if manifest is not None:
         return Side.of(manifest)

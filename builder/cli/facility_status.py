@@ -6,17 +6,22 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
+from builder import images, paths
 from builder.cli import common, facilities
 from builder.cli.plan import age
 from builder.facility.record import SyncRecord
-from builder.facility.status import Row, Status, status
+from builder.facility.status import Advised, Row, Status, status
+from builder.planning.explain import Explainer
 
 DESCRIPTION = """\
 Say of each series which build is here, which is the newest elsewhere, how old ours is, how many
 source packages have a security update there that ours lacks, and how the last sync went. It reads
-the manifests of both builds; a fix that no remote has published yet is not counted.
+the manifests of both builds; a fix that no remote has published yet is not counted. Of images that
+others built, those updates are counted that an advisory tells of, by the places that images.yaml
+names; - means that nobody knows.
 
 Remotes that give no answer are told of, and what the last sync saw of them stands in the table;
 --offline asks none of them.
@@ -39,12 +44,23 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _call(arguments: argparse.Namespace) -> int:
     site = facilities.site(arguments)
     now = datetime.now(UTC)
-    found = status(site, now, offline=arguments.offline)
+    found = status(site, now, offline=arguments.offline, advised=_advised())
     if arguments.json:
         common.print_json(_answer(site.facility.name, found))
     else:
         print("\n".join(lines(found, now)))
     return 0
+
+
+def _advised() -> Advised:
+    """Whether an advisory tells of a change; who knows that is read when it is first asked for."""
+
+    @cache
+    def explainer() -> Explainer:
+        project, kept = paths.project_root(), paths.cache().advisories
+        return Explainer(images.read(project).advisories, project, kept)
+
+    return lambda change, codename: bool(explainer().fixes(codename)(change))
 
 
 def lines(found: Status, now: datetime) -> Iterator[str]:

@@ -15,11 +15,10 @@ from builder.cli import common, stores
 from builder.cli.progress import progress
 from builder.errors import UsageError
 from builder.manifest import document
-from builder.manifest.changelog import ImageChangelog
-from builder.manifest.changes import Side, changelog
 from builder.planning.explain import Explainer
+from builder.planning.since import since
 from builder.progress import Progress
-from builder.store import companions, gathering, keys, reading, writing
+from builder.store import companions, gathering, keys, writing
 from builder.store.delta.offering import offer
 from builder.store.index import StoreIndex
 from builder.store.publishing import Published, publish
@@ -150,7 +149,9 @@ def _publish(
     with tempfile.TemporaryDirectory(prefix="fai-forge-") as folder:
         shown.stage(f"Reading {built}")
         index = _current(publisher)
-        changes = _changelog(publisher, index, built, rows)
+        explainer = Explainer(rows.advisories, paths.project_root(), paths.cache().advisories)
+        new = document.load(built.manifest)
+        changes = since(publisher.place, index, new, rows, explainer)
         made = companions.make(built, Path(folder), changes)
         delta = None
         if not arguments.no_delta:
@@ -174,24 +175,6 @@ def _current(publisher: Publisher) -> StoreIndex | None:
     # The lock makes the folder of a new store.
     with publisher.place.lock():
         return publisher.current()
-
-
-def _changelog(
-    publisher: Publisher, index: StoreIndex | None, built: Built, rows: images.Images
-) -> ImageChangelog | None:
-    """What changed since the build that was published before; None for the first one."""
-    entry = reading.series(index, built.name) if index else None
-    before = reading.newest(entry, below=built.serial) if entry else None
-    if before is None:
-        return None
-    new = document.load(built.manifest)
-    explainer = Explainer(rows.advisories, paths.project_root(), paths.cache().advisories)
-    return changelog(
-        Side.of(reading.manifest(publisher.place, built.name, before)),
-        Side.of(new),
-        impact=rows.impact.of,
-        fixes=explainer.fixes(new.codename),
-    )
 
 
 def _answer(built: Built, done: Published, publisher: Publisher) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeAlias
 
 from builder import names, paths
 from builder.errors import ForgeError
@@ -16,12 +17,15 @@ from builder.facility.doors import DOORS, Doors
 from builder.facility.kinds import StoreRemote
 from builder.facility.site import Site
 from builder.imports.offers import Offer
-from builder.manifest.diff import compare
+from builder.manifest.diff import SourceChange, compare, told
 from builder.manifest.imported import Document, Imported
 from builder.store import fetching, reading
 from builder.store.index import Build, SeriesEntry, folder
 from builder.store.open import open_readable
 from builder.store.place import Readable
+
+# Whether an advisory is fixed by a change of a release's package, by the release's codename.
+Advised: TypeAlias = Callable[[SourceChange, str], bool]
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Row:
     `local` and `newest` are serials, empty where there is no build; `remote` has the newest, empty
     for what is only here. `age` is that of the local build. `security` counts the source packages
     that have a security update in the newest build and not in the local one; None where nobody
-    knows.
+    knows. Of images that others built, those count that advisories tell of, and there may be more.
     """
 
     series: str
@@ -60,11 +64,18 @@ class Status:
     unreachable: Mapping[str, str]
 
 
-def status(site: Site, now: datetime, doors: Doors = DOORS, *, offline: bool = False) -> Status:
+def status(
+    site: Site,
+    now: datetime,
+    doors: Doors = DOORS,
+    *,
+    offline: bool = False,
+    advised: Advised | None = None,
+) -> Status:
     """The rows of all series that are here, or wanted, by name.
 
     What a remote has is asked of it, and where it gives no answer (or with `offline`) taken from
-    what the last sync recorded.
+    what the last sync recorded. `advised` knows the advisories, where those are at hand.
     """
     index = site.store.index()
     entries = {entry.name: entry for entry in (index.series if index else ())}
@@ -75,7 +86,9 @@ def status(site: Site, now: datetime, doors: Doors = DOORS, *, offline: bool = F
     known = {} if last is None else _recorded(last, asked)
     series = sorted({*entries, *newest, *known})
     rows = [
-        _row(site, name, entries.get(name), newest.get(name), known.get(name, ("", "")), now)
+        _row(
+            site, name, entries.get(name), newest.get(name), known.get(name, ("", "")), now, advised
+        )
         for name in series
     ]
     return Status(tuple(row for row in rows if row.local or row.newest), last, silent)
@@ -125,13 +138,14 @@ def _row(
     offer: Offer | None,
     known: tuple[str, str],
     now: datetime,
+    advised: Advised | None,
 ) -> Row:
     build = reading.newest(entry) if entry else None
     newest, remote = (offer.serial, offer.remote) if offer else known
     security, error = None, ""
     if build is not None and newest:
         try:
-            security = _missing(site, name, build, newest, offer)
+            security = _missing(site, name, build, newest, offer, advised)
         except ForgeError as problem:
             error = problem.message
     return Row(
@@ -151,7 +165,14 @@ def _date(build: Build) -> datetime:
     return min(build.published, datetime.strptime(build.serial[:8] + "+0000", "%Y%m%d%z"))
 
 
-def _missing(site: Site, name: str, build: Build, newest: str, offer: Offer | None) -> int | None:
+def _missing(
+    site: Site,
+    name: str,
+    build: Build,
+    newest: str,
+    offer: Offer | None,
+    advised: Advised | None,
+) -> int | None:
     """How many source packages have security updates in the newest build, and not here."""
     if _key(newest) <= _key(build.serial):
         return 0
@@ -163,15 +184,27 @@ def _missing(site: Site, name: str, build: Build, newest: str, offer: Offer | No
     url = entry.url if "://" in entry.url else str(site.path(entry.url))
     here = document_of(site.store.place, name, build, paths.cache().documents)
     there = document_of(open_readable(url), name, offer.build, paths.cache().documents)
-    return security_updates(here, there)
+    return security_updates(here, there, advised)
 
 
-def security_updates(old: Document, new: Document) -> int | None:
-    """How many source packages have a security update from `old` to `new`; None if unknown."""
-    if any(isinstance(each, Imported) and not each.packages for each in (old, new)):
+def security_updates(old: Document, new: Document, advised: Advised | None = None) -> int | None:
+    """How many source packages have a security update from `old` to `new`; None if unknown.
+
+    The lists that others publish do not say which archive a package is from. So only advisories
+    tell of them; where these tell nothing, that is no proof that there is none.
+    """
+    others = [each for each in (old, new) if isinstance(each, Imported)]
+    if any(not each.packages for each in others):
         return None
     before, after = ([package.shared() for package in each.packages] for each in (old, new))
-    return sum(change.security for change in compare(before, after))
+    if not others:
+        return sum(change.security for change in compare(before, after))
+    changes = compare(told(before, after), told(after, before))
+    known = sum(
+        change.security or (advised is not None and advised(change, new.codename))
+        for change in changes
+    )
+    return known if known or not changes else None
 
 
 def document_of(place: Readable, name: str, build: Build, kept: Path) -> Document:

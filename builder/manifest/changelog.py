@@ -65,7 +65,7 @@ class Counts(Part):
     downgraded: NonNegativeInt
     rebuilt: NonNegativeInt
     security: NonNegativeInt
-    """How many of all these are security updates."""
+    """How many of all these are known as security updates."""
 
 
 class Summary(Part):
@@ -125,14 +125,16 @@ class SourcePackage(Part):
     """One source package that changed; a version is null on the side that does not have it."""
 
     name: Text
-    """The source that people know: linux for linux-signed-amd64."""
+    """The source that people know: linux for linux-signed-amd64; the binary package where nobody
+    tells its source."""
     kind: ChangeKind
     """ "rebuilt" has other binary packages of the same source version."""
     from_version: Text | None
     to_version: Text | None
     is_version_downgrade: bool
     security: bool
-    """Whether a security archive has the change."""
+    """Whether a security archive has the change, or, where nobody tells which archive has it, an
+    advisory names it."""
     impact: Impact | None
     """What an update in place needs beyond itself: a reboot, or a new instance."""
     advisories: tuple[Advisory, ...]
@@ -190,6 +192,10 @@ class ImageChangelog(Part):
     from_image: End
     to_image: End
     summary: Summary
+    sources_known: bool = True
+    """Whether it is known from which source, and from which archive, each package is. Lists that
+    others publish beside their images do not tell: there, a package stands for itself, advisories
+    are those about a source of just its name, and more of it may be for security."""
     diff: Debs
     """What both sides have: upgraded, downgraded or rebuilt."""
     added: Debs

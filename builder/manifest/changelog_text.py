@@ -79,9 +79,18 @@ def summary(document: ImageChangelog) -> str:
     if not parts:
         return "no package changed"
     count = len(document.packages)
-    sources = f"{count} source package{'s' if count > 1 else ''} changed: {', '.join(parts)}"
-    security = f"{counts.security} of them for security" if counts.security else "none for security"
-    return f"{sources}; {security}"
+    what = "source package" if document.sources_known else "package"
+    changed = f"{count} {what}{'s' if count > 1 else ''} changed: {', '.join(parts)}"
+    return f"{changed}; {_security(document)}"
+
+
+def _security(document: ImageChangelog) -> str:
+    """How much of it is for security; of what others list, as far as advisories tell."""
+    count = document.summary.counts.security
+    if document.sources_known:
+        return f"{count} of them for security" if count else "none for security"
+    told = "which archive they are from is not known"
+    return f"{count} of them for security by advisories, {told}" if count else told
 
 
 def needs(document: ImageChangelog) -> Iterator[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from builder.archive import debnews
+from builder.errors import UsageError
 from builder.manifest.changelog import (
     Binary,
     ConfigChange,
@@ -26,8 +27,9 @@ from builder.manifest.changelog import (
     ToolChange,
 )
 from builder.manifest.decision import Advisory, Impact
-from builder.manifest.diff import BinaryChange, ChangeKind, SourceChange, compare
-from builder.manifest.model import ConfigFile, Manifest
+from builder.manifest.diff import BinaryChange, ChangeKind, SourceChange, compare, told
+from builder.manifest.imported import Document, Imported
+from builder.manifest.model import ConfigFile
 from builder.models import Package
 
 
@@ -37,7 +39,8 @@ class Side:
 
     `config` is the digest of the config space and `files` its files, None where they are not known;
     `suites` has the Version of each suite's Release file; `security`, by binary package, the
-    versions that a security archive holds.
+    versions that a security archive holds. Of an image that others built, config, tool and suites
+    are empty. `release` are the distribution and its release.
     """
 
     name: str
@@ -50,10 +53,16 @@ class Side:
     suites: Mapping[str, str]
     files: tuple[ConfigFile, ...] | None = None
     security: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    release: tuple[str, str] = ("", "")
 
     @classmethod
-    def of(cls, manifest: Manifest) -> Side:
-        """The side of a build."""
+    def of(cls, manifest: Document) -> Side:
+        """The side of a build, or of an image that others built and list the packages of.
+
+        UsageError where nobody lists them: all packages would be told as removed.
+        """
+        if isinstance(manifest, Imported):
+            return cls._listed(manifest)
         build = manifest.build
         return cls(
             name=manifest.name,
@@ -65,7 +74,32 @@ class Side:
             tool=build.tool_version,
             suites={each.suite: each.version for each in build.apt_sources},
             files=build.config_space.files,
+            release=(manifest.distro, manifest.release),
         )
+
+    @classmethod
+    def _listed(cls, manifest: Imported) -> Side:
+        if not manifest.packages:
+            raise UsageError(
+                f"nobody lists the packages of {manifest.name}-{manifest.serial}",
+                hint=f"its makers ({manifest.origin.url}) publish no list, or it was not read",
+            )
+        return cls(
+            name=manifest.name,
+            serial=manifest.serial,
+            title=manifest.title,
+            date=manifest.origin.date,
+            packages=tuple(each.shared() for each in manifest.packages),
+            config="",
+            tool="",
+            suites={},
+            release=(manifest.distro, manifest.release),
+        )
+
+    @property
+    def built(self) -> bool:
+        """Whether fai-forge builds it, and knows from what."""
+        return bool(self.config)
 
     @property
     def end(self) -> End:
@@ -88,8 +122,18 @@ def changelog(
     `impact` says what an update of a source needs to take effect, `fixes` what it fixes, `news`
     which entries of its changelog are new.
     """
-    changes = compare(old.packages, new.packages, new.security)
+    before, after = old.packages, new.packages
+    if old.release == new.release:
+        before, after = told(before, after), told(after, before)
+    changes = compare(before, after, new.security)
     packages = [_package(change, impact, fixes, news) for change in changes]
+    both = old.built and new.built
+    # Of a package whose archive nobody knows, an advisory tells.
+    if not both:
+        packages = [
+            each.model_copy(update={"security": each.security or bool(each.advisories)})
+            for each in packages
+        ]
     added, removed = (_of(packages, kind) for kind in ("added", "removed"))
     diff = _of(packages, "upgraded", "downgraded", "rebuilt")
     count = Counter(each.kind for each in packages)
@@ -107,14 +151,15 @@ def changelog(
                 security=sum(each.security for each in packages),
             ),
         ),
+        sources_known=both,
         diff=Debs(deb=diff),
         added=Debs(deb=added),
         removed=Debs(deb=removed),
-        config_space=_config(old, new),
-        tool=None
-        if old.tool == new.tool
-        else ToolChange(from_version=old.tool, to_version=new.tool),
-        suites=tuple(_suites(old.suites, new.suites)),
+        config_space=_config(old, new) if both else None,
+        tool=ToolChange(from_version=old.tool, to_version=new.tool)
+        if both and old.tool != new.tool
+        else None,
+        suites=tuple(_suites(old.suites, new.suites)) if both else (),
     )
 
 

@@ -2,7 +2,8 @@
 """What differs between two sets of packages, by source package.
 
 By source, since an upgrade is one upload, whatever it is split into: a kernel with a new ABI is a
-package removed, another added and a third upgraded, and one change of `linux`.
+package removed, another added and a third upgraded, and one change of `linux`. A package whose
+source nobody tells stands for itself.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final, Literal
 
@@ -42,8 +43,9 @@ class BinaryChange:
 class SourceChange:
     """What became of one source package; `old` and `new` are source versions, None if absent.
 
-    `name` is the source that people know: `linux` for linux-signed-amd64. `security` says that a
-    security archive has the change.
+    `name` is the source that people know: `linux` for linux-signed-amd64; where nobody tells the
+    source it is the binary package's own, and the versions are. `security` says that a security
+    archive has the change.
     """
 
     name: str
@@ -94,6 +96,30 @@ def compare(
         _change(name, pairs, old_versions, new_versions, security or {})
         for name, pairs in sorted(changed.items())
     )
+
+
+def told(packages: Iterable[Package], others: Iterable[Package]) -> tuple[Package, ...]:
+    """The same packages, with the sources of those that only `others` know the source of.
+
+    Both must be of the same release of a distribution: there, a binary package of a name is from
+    one source. One whose versions do not follow its source's stays without.
+    """
+    known = {each.name: each for each in others if each.source}
+    return tuple(
+        each if each.source else _with_source(each, known.get(each.name)) for each in packages
+    )
+
+
+def _with_source(package: Package, twin: Package | None) -> Package:
+    if twin is None:
+        return package
+    # Lists without a source do not say either whether a package is for all architectures.
+    same = replace(package, arch=twin.arch, source=twin.source)
+    if package.version == twin.version:
+        return replace(same, source_version=twin.source_version)
+    if REBUILD.sub("", twin.version) != twin.source_version:
+        return replace(package, arch=twin.arch)
+    return replace(same, source_version=REBUILD.sub("", package.version))
 
 
 def _change(
@@ -183,7 +209,9 @@ def _highest(packages: Iterable[Package]) -> dict[str, str]:
 
 
 def _source(package: Package) -> tuple[str, str]:
-    """The source that people know, and its version."""
+    """The source that people know, and its version; the package itself where nobody tells it."""
+    if not package.source:
+        return package.name, package.version
     return canonical(package.source, package.source_version)
 
 

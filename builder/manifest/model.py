@@ -171,10 +171,10 @@ class Package(Part):
     name: Text
     version: Text
     arch: Text
-    source: Text
-    """Its source package."""
-    source_version: Text
-    """The version of its source package."""
+    source: str
+    """Its source package; empty where nobody tells it, as in lists that others publish."""
+    source_version: str
+    """The version of its source package; empty as above."""
     multi_arch: Literal["no", "same", "foreign", "allowed"] = "no"
     """dpkg's Multi-Arch field."""
     origins: Annotated[tuple[str, ...], AfterValidator(lambda origins: tuple(sorted(origins)))]
@@ -183,6 +183,20 @@ class Package(Part):
     """Whether the stable release has this version; null where nobody looked."""
     auto: bool
     """Whether it was installed only because another package depends on it."""
+
+    @classmethod
+    def listed(cls, name: str, version: str, arch: str) -> Package:
+        """A package of a list that says no more of it, such as others publish beside images."""
+        return cls(
+            name=name,
+            version=version,
+            arch=arch,
+            source="",
+            source_version="",
+            origins=(),
+            in_stable=None,
+            auto=False,
+        )
 
     def shared(self) -> models.Package:
         """The same as the rooms' shared dataclass."""
@@ -222,6 +236,13 @@ class Verdict(Part):
     """The file beside the manifest that tells more."""
 
 
+def _known(packages: tuple[Package, ...]) -> tuple[Package, ...]:
+    """By name; a build knows the source of each of its packages."""
+    if any(not each.source or not each.source_version for each in packages):
+        raise ValueError("a package without its source")
+    return tuple(sorted(packages, key=lambda each: (each.name, each.arch)))
+
+
 class Manifest(Part):
     """What is in one build of an image, how it was built, and what was found when it was tried."""
 
@@ -243,10 +264,7 @@ class Manifest(Part):
     classes: tuple[FaiClass, ...]
     """FAI's classes, the most specific last."""
     build: Build
-    packages: Annotated[
-        tuple[Package, ...],
-        AfterValidator(lambda all_: tuple(sorted(all_, key=lambda each: (each.name, each.arch)))),
-    ]
+    packages: Annotated[tuple[Package, ...], AfterValidator(_known)]
     """Every installed package, by name."""
     installed_bytes: NonNegativeInt | None = None
     """What the files of the tree take on the disk; null where nobody measured."""

@@ -51,8 +51,7 @@ class OurStore:
     def newest(self, series: str) -> Manifest | None:
         """The manifest of the newest public build; ForgeError where that cannot be known."""
         entry = self._entry(series)
-        build = reading.newest(entry) if entry else None
-        return reading.manifest(self.publisher.place, series, build) if build else None
+        return reading.newest_built(self.publisher.place, entry) if entry else None
 
     def serials(self, series: str, channel: str) -> frozenset[str]:
         """All serials of a series that were ever published, and of uploads that nobody finished."""

@@ -75,8 +75,7 @@ class IndexStore:
         Raises InfrastructureError or UsageError where that cannot be known.
         """
         entry = reading.series(self.index(), series)
-        build = reading.newest(entry) if entry else None
-        return reading.manifest(self.place, series, build) if build else None
+        return reading.newest_built(self.place, entry) if entry else None
 
     def serials(self, series: str) -> tuple[str, ...]:
         """The serials that the series has used, those of hidden and removed builds, too.

@@ -11,7 +11,7 @@ from builder.errors import UsageError
 from builder.manifest import document
 from builder.manifest.changelog import ARCHIVE
 from builder.manifest.changes import Side
-from builder.manifest.model import Manifest
+from builder.manifest.imported import Document
 from builder.policy.facts import Prospect
 
 WAYS = (
@@ -21,7 +21,7 @@ WAYS = (
 )
 
 
-def manifests(first: str, second: str, built: Builds) -> tuple[Manifest | None, Manifest | None]:
+def manifests(first: str, second: str, built: Builds) -> tuple[Document | None, Document | None]:
     """The manifests that two words mean; None for the archive.
 
     A path is tried first, then a name; a serial alone is one of the other side's image. UsageError
@@ -43,6 +43,7 @@ def manifests(first: str, second: str, built: Builds) -> tuple[Manifest | None, 
 
 def side(prospect: Prospect, title: str) -> Side:
     """The side of what a build would get."""
+    name = names.parse(prospect.name)
     dates = [each.date for each in prospect.releases if each.date]
     return Side(
         name=prospect.name,
@@ -54,6 +55,7 @@ def side(prospect: Prospect, title: str) -> Side:
         tool=prospect.tool_version,
         suites={each.suite: each.version for each in prospect.releases},
         security=prospect.security,
+        release=(name.distro, name.release),
     )
 
 
@@ -62,13 +64,13 @@ def _waits(word: str) -> bool:
     return word == ARCHIVE or names.SERIAL.fullmatch(word) is not None
 
 
-def _find(word: str, built: Builds) -> Manifest:
+def _find(word: str, built: Builds) -> Document:
     path = Path(word)
     if path.is_file():
-        return document.load(path)
+        return document.load_any(path)
     inside = sorted(path.glob(f"*.{MANIFEST}")) if path.is_dir() else []
     if len(inside) == 1:
-        return document.load(inside[0])
+        return document.load_any(inside[0])
     tried = _tried(path, len(inside))
     if "/" in word:
         raise UsageError(f"{word} is no build: {tried}", hint=WAYS)
@@ -81,7 +83,7 @@ def _tried(path: Path, inside: int) -> str:
     return f"the folder holds {inside or 'no'} manifests (*.{MANIFEST})"
 
 
-def _load(word: str, built: Builds, tried: str = "") -> Manifest:
+def _load(word: str, built: Builds, tried: str = "") -> Document:
     """The manifest of a build by its name."""
     try:
         name = names.parse(word)
@@ -92,6 +94,6 @@ def _load(word: str, built: Builds, tried: str = "") -> Manifest:
             f"{word} is no build: {tried}{name.tag} is a tag, and builds have serials", hint=WAYS
         )
     try:
-        return document.load(built.find(name).manifest)
+        return document.load_any(built.find(name).manifest)
     except UsageError as error:
         raise UsageError(f"{tried}{error.message}", hint=f"{error.hint}\n{WAYS}") from error

@@ -40,16 +40,23 @@ def beside(
         text = manifest.decision.model_dump_json(by_alias=True, indent=2) + "\n"
         found.append((f"{build}{DECISION_SUFFIX}", text.encode()))
     if changelog is not None:
-        document = changelog.model_dump_json(by_alias=True, indent=2) + "\n"
-        found.append((f"{build}{CHANGELOG_SUFFIX}.json", document.encode()))
-        lines = "\n".join(markdown(changelog)) + "\n"
-        found.append((f"{build}{CHANGELOG_SUFFIX}.md", lines.encode()))
+        found += changes(build, changelog)
     metadata = incus_tarball(manifest)
     if metadata is not None:
         found.append((f"{build}{incus_metadata.SUFFIX}", metadata))
     there = {path.name for path in folder.iterdir()} - {readme.NAME}
     names = sorted(there.union(name for name, _ in found))
     return [*found, (readme.NAME, readme.render(manifest, names))]
+
+
+def changes(build: str, changelog: ImageChangelog) -> list[tuple[FileName, bytes]]:
+    """A changelog as files beside a build, for programs and for people."""
+    document = changelog.model_dump_json(by_alias=True, indent=2) + "\n"
+    lines = "\n".join(markdown(changelog)) + "\n"
+    return [
+        (f"{build}{CHANGELOG_SUFFIX}.json", document.encode()),
+        (f"{build}{CHANGELOG_SUFFIX}.md", lines.encode()),
+    ]
 
 
 def incus_tarball(manifest: Manifest) -> bytes | None:

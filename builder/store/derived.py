@@ -136,7 +136,8 @@ class _Builds(Mapping[str, BuildFacts]):
         counts = changelog.summary.counts
         changed = len(changelog.packages)
         security = f", {counts.security} of them for security" if counts.security else ""
-        return f"{changed} source packages changed{security}" if changed else "no package changed"
+        what = "source packages" if changelog.sources_known else "packages"
+        return f"{changed} {what} changed{security}" if changed else "no package changed"
 
     def _read(self, path: str, wanted: Digest) -> bytes:
         """A file of a build, verified; what was read once is kept."""

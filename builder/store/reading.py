@@ -126,6 +126,20 @@ def described(place: Readable, name: str, build: Build) -> Document:
     return parse_described(text, name, build, f"{path} of {place.url}")
 
 
+def newest_built(place: Readable, entry: SeriesEntry) -> Manifest | None:
+    """The manifest of the newest public build of a series that fai-forge built; None without one.
+
+    Images of upstreams may have the same names, and nothing that is built follows from them.
+    """
+    build = newest(entry)
+    while build is not None:
+        found = described(place, entry.name, build)
+        if isinstance(found, Manifest):
+            return found
+        build = newest(entry, below=build.serial)
+    return None
+
+
 def parse_manifest(text: str, name: str, build: Build, where: str) -> Manifest:
     """The manifest in a text that the index vouches for, if it is that of the build."""
     found = document.parse(text, where)
