@@ -111,6 +111,14 @@ ROWS: Final[Mapping[str, Callable[[Item], str | None]]] = {
 }
 
 
+def known(item: Item) -> dict[str, str]:
+    """What is known of an image without looking at its file: what its importer said goes first."""
+    found = {name: row(item) or "" for name, row in ROWS.items()}
+    if isinstance(item.manifest, Imported):
+        found |= item.manifest.properties
+    return found
+
+
 def describe(item: Item, keep: int, given: Mapping[str, str]) -> Described:
     """What OpenStack is told of an image.
 
@@ -118,13 +126,13 @@ def describe(item: Item, keep: int, given: Mapping[str, str]) -> Described:
     known; an empty text leaves a property out. UsageError for one that is not theirs to set.
     """
     size = items.virtual_size(item.path, item.format)
-    found: dict[str, str | None] = {name: row(item) for name, row in ROWS.items()}
-    found["uuid_validity"] = f"last-{keep}" if keep else "none"
-    found["min_disk"] = str(math.ceil(size / GIB)) if size else "0"
-    found["min_ram"] = str(RAM_MIB)
-    if isinstance(item.manifest, Imported):
-        found |= item.manifest.properties
-    found |= given
+    found: dict[str, str] = {
+        "uuid_validity": f"last-{keep}" if keep else "none",
+        "min_disk": str(math.ceil(size / GIB)) if size else "0",
+        "min_ram": str(RAM_MIB),
+        **known(item),
+        **given,
+    }
     for name in found:
         if RESERVED.fullmatch(name):
             raise UsageError(
