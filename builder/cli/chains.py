@@ -8,7 +8,7 @@ from pathlib import Path
 
 from builder.cli import common
 from builder.guest.accel import AUTO, CHOICES
-from builder.nightly.chain import Site
+from builder.nightly.chain import ALL, Site
 
 
 def add_steps(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +30,14 @@ def add_steps(parser: argparse.ArgumentParser) -> None:
         metavar="KIND",
         help="boot with this one only; may be given more than once (default: all)",
     )
+    parser.add_argument(
+        "--upstreams",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="also bring these images of upstreams into the store, by names or patterns, or"
+        f" {ALL} that are known (default: none)",
+    )
     common.add_out(parser)
     common.add_archive(parser)
     common.add_overlays(parser)
@@ -49,4 +57,5 @@ def site(arguments: argparse.Namespace, out: Path, key: str | None, keyring: Pat
         timeout_factor=arguments.timeout_factor,
         site=arguments.site,
         firmware=tuple(arguments.firmware),
+        upstreams=tuple(arguments.upstreams),
     )

@@ -34,9 +34,10 @@ from builder.store.writing import Publisher
 
 DESCRIPTION = """\
 Publish each image that must be published anew: plan, build with its offline checks, boot it with
-all firmware kinds, publish; then, once for the store, promote, expire, and renew its index and
-pages. Each step is a call of fai-forge that a person can repeat. An image that fails stops no
-other. What is done is not done again: after an interrupt or a failure, call it again.
+all firmware kinds, publish; then, once for the store, bring in the images of upstreams that are
+asked for, promote, expire, and renew its index and pages. Each step is a call of fai-forge that a
+person can repeat. An image that fails stops no other. What is done is not done again: after an
+interrupt or a failure, call it again.
 
 OUT/nightly/DAY/ has the summary as a page and as JSON, and a log of each step. docs/nightly.md
 tells more.
@@ -45,6 +46,7 @@ examples:
   fai-forge nightly --store /srv/images --dry-run
   fai-forge nightly --store /srv/images --jobs 2 --tags tags.yaml
   fai-forge nightly --store out/store --images debian-13 'debian-13-slim*'
+  fai-forge nightly --store /srv/images --upstreams 'ubuntu-*' alma-10
 
 exit codes, the worst of all steps and images, worst first:
 """

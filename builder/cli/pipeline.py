@@ -20,7 +20,7 @@ from builder.store.memory import Memory
 DESCRIPTION = """\
 Print a plan as a child pipeline of GitLab, which runs it on as many runners as there are: for each
 image that must be published a chain of jobs (build, boot, publish), then what is about the whole
-store (promote, expire, site), and a job that says why the other images are left alone.
+store (upstream, promote, expire, site), and a job that says why the other images are left alone.
 
 What the jobs have in common is in .gitlab/chain.yml; docs/ci.md tells how .gitlab-ci.yml uses this.
 

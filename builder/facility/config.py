@@ -28,9 +28,13 @@ VARIABLE: Final = "FAI_FORGE_FACILITY"
 SCHEMA: Final = "schema/facility.schema.json"
 # The channel of images that a site added by hand; they are never pushed to another store.
 CUSTOM: Final = "custom"
+# The channel of images that come from their makers.
+UPSTREAM: Final = "upstream"
 
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 Pattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9*?\[\].!-]{1,100}$")]
+# A word of a command line: no option.
+UpstreamName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9*?\[][a-z0-9*?\[\].!-]{0,99}$")]
 Fingerprint = Annotated[str, StringConstraints(pattern=r"^([0-9A-F]{40}|[0-9A-F]{64})$")]
 
 
@@ -75,6 +79,15 @@ class Custom(Entry):
     """The targets that they go to."""
 
 
+class Upstreams(Entry):
+    """Images of distributions themselves, which the site fetches from their makers."""
+
+    images: Annotated[tuple[UpstreamName, ...], Field(min_length=1)]
+    """The images' names; * and ? stand for any characters: ubuntu-*."""
+    folders: tuple[Annotated[str, StringConstraints(min_length=1)], ...] = ()
+    """Folders with the site's own sources (docs/upstreams.md); relative to this file."""
+
+
 class Facility(Entry):
     """A site: its store, the remotes it reads, the images it keeps, the places they go to."""
 
@@ -91,6 +104,8 @@ class Facility(Entry):
     custom: Custom = Custom()
     targets: Annotated[Mapping[Label, TargetEntry], AfterValidator(dict)] = {}
     """Where images go, by the site's names for them."""
+    upstreams: Upstreams | None = None
+    """What `schedule run upstream` brings in; nothing if it is not there."""
     overlays: tuple[OverlayEntry, ...] = ()
     """Overlays with the site's own classes, for `build --upload` and `pull --by-rebuild`."""
 

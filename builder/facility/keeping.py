@@ -16,7 +16,7 @@ from typing import Literal
 from builder import names
 from builder.facility import sizes
 from builder.facility.amounts import in_words
-from builder.facility.config import CUSTOM, Facility
+from builder.facility.config import CUSTOM, UPSTREAM, Facility
 from builder.spans import in_words as span_in_words
 from builder.store.index import Build, SeriesEntry, StoreIndex
 
@@ -99,7 +99,8 @@ def _by_rule(entry: SeriesEntry, facility: Facility, uses: Uses, now: datetime) 
         if stays:
             yield Step(entry.name, build, "keep", stays)
         elif build.channel != CUSTOM:
-            yield Step(entry.name, build, "keep", "sync looks after it")
+            who = "upstream pull" if build.channel == UPSTREAM else "sync"
+            yield Step(entry.name, build, "keep", f"{who} looks after it")
         elif build.serial in kept:
             yield Step(entry.name, build, "keep", f"one of the newest {facility.custom.keep}")
         else:

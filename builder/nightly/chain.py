@@ -12,6 +12,9 @@ from pathlib import Path
 
 # What `fai-forge` is called by where a step is run or shown.
 PROGRAM = "fai-forge"
+# The step that crawls upstreams, and the word for all of them.
+UPSTREAM = "upstream"
+ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class Site:
 
     `key` and `keyring` are given where the environment does not say them; secrets never are.
     `site` is a site's configuration; `firmware` are the kinds to boot with, all if it is empty.
+    `upstreams` are the images of upstreams to bring in, by names and patterns; ALL for all that are
+    known, and none if it is empty.
     """
 
     out: Path
@@ -33,6 +38,7 @@ class Site:
     timeout_factor: float = 1.0
     site: Path | None = None
     firmware: tuple[str, ...] = ()
+    upstreams: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,18 +79,28 @@ def image_steps(site: Site, name: str, serial: str, decision: Path) -> tuple[Ste
 
 
 def store_steps(site: Site, tags: Path | None) -> tuple[Step, ...]:
-    """What comes once, after all images: promote, expire, and an index that stays valid.
+    """What comes once, after all images: upstreams' images, promote, expire, and a valid index.
 
-    Each writes the store's pages, which show the decisions that are kept in `out`.
+    Each writes the store's pages; the last one also shows the decisions that are kept in `out`.
     """
     out = ("--out", str(site.out))
     store = ("--store", site.store, *_signer(site), *out)
     named = (str(tags),) if tags else ()
     return (
+        *_upstream_steps(site),
         Step("promote", ("promote", *named, "--monthly", *store)),
         Step("expire", ("expire", *store)),
         Step("site", ("publish", "--refresh", "--to", site.store, *_signer(site), *out)),
     )
+
+
+def _upstream_steps(site: Site) -> tuple[Step, ...]:
+    """One step for all upstreams: one that fails does not stop the others within it."""
+    if not site.upstreams:
+        return ()
+    which = ("--all",) if ALL in site.upstreams else site.upstreams
+    words = ("upstream", "pull", *which, "--to", site.store, *_signer(site))
+    return (Step(UPSTREAM, words),)
 
 
 def _signer(site: Site) -> tuple[str, ...]:

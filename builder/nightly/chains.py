@@ -15,7 +15,7 @@ from builder.errors import ForgeError
 from builder.manifest import document
 from builder.manifest.model import Manifest
 from builder.nightly import exits, facts
-from builder.nightly.chain import Step, image_steps, store_steps
+from builder.nightly.chain import UPSTREAM, Step, image_steps, store_steps
 from builder.nightly.facts import OurStore
 from builder.nightly.ledger import STORE, Ledger
 from builder.nightly.model import Checks, ImageRun, StepOutcome, StepRun
@@ -63,11 +63,13 @@ def publish_image(work: Work, image: ImageRun) -> None:
 def tend_store(work: Work) -> None:
     """What is about the whole store; one that fails stops none of the others."""
     done: list[StepRun] = []
-    # Read anew: it may have got its first build just now.
-    empty = OurStore(work.order.publisher).is_empty
+    empty = True
     for step in store_steps(work.order.site, work.order.tags):
         begun = _begun(step, STORE, work)
-        if empty:
+        if step.name != UPSTREAM:
+            # Read anew: it may have got its first build just now, of ours or of an upstream.
+            empty = empty and OurStore(work.order.publisher).is_empty
+        if empty and step.name != UPSTREAM:
             left_out = {"outcome": "left-out", "log": None, "reason": NOTHING_PUBLISHED}
             done.append(begun.model_copy(update=left_out))
             work.ledger.ends(STORE, done[-1])

@@ -22,7 +22,7 @@ from builder import names
 from builder.errors import UsageError
 from builder.manifest.decision import Decision
 from builder.models import ARCHES, DEFAULT_ARCH
-from builder.nightly.chain import Site, Step, image_steps, store_steps
+from builder.nightly.chain import UPSTREAM, Site, Step, image_steps, store_steps
 from builder.policy.phrases import summary
 
 # Relative to the repository: what the pipeline takes from there.
@@ -173,7 +173,7 @@ def _afterwards(step: Step) -> dict[str, Any]:
     By its stage it comes after all of them; without `dependencies` it would get all their files.
     """
     return {
-        "extends": ".store",
+        "extends": ".upstream" if step.name == UPSTREAM else ".store",
         "stage": step.name,
         "when": "always",
         "dependencies": [DECISIONS],

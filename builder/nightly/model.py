@@ -104,7 +104,7 @@ class NightlyRun(Part):
     images: tuple[ImageRun, ...] = ()
     """The images that the last call was about, in its order."""
     store_steps: tuple[StepRun, ...] = ()
-    """What was done once, after all images."""
+    """What was done once, after all images: for the whole store, and for images of upstreams."""
 
     @property
     def steps(self) -> tuple[StepRun, ...]:

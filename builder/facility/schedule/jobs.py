@@ -18,6 +18,8 @@ from builder.manifest.imported import Imported
 from builder.store import reading
 
 PROGRAM: Final = "fai-forge"
+# What a pattern is that all names fit.
+EVERYTHING: Final = "*"
 SPAN: Final = re.compile(r"([0-9]{1,5})(s|min|h|d)")
 SECONDS: Final = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 
@@ -70,6 +72,17 @@ def _builds(site: Site, file: Path) -> Sequence[Command]:
     return [*builds, ("clean", "--old", *out)] if builds else ()
 
 
+def _upstream(site: Site, _file: Path) -> Sequence[Command]:
+    """Bring in the newest of the upstreams' images that the site wants, in its own store."""
+    wanted = site.facility.upstreams
+    if wanted is None:
+        return ()
+    which = ("--all",) if wanted.images == (EVERYTHING,) else wanted.images
+    store = ("--to", str(site.store.place.root), "--key", site.facility.store.key)
+    folders = [word for each in wanted.folders for word in ("--upstreams", str(site.path(each)))]
+    return (("upstream", "pull", *which, *store, *folders),)
+
+
 JOBS: Final[Mapping[str, Job]] = {
     job.name: job
     for job in (
@@ -89,6 +102,14 @@ JOBS: Final[Mapping[str, Job]] = {
             "1h",
             _builds,
             builds=True,
+        ),
+        Job(
+            "upstream",
+            "take in the newest of the upstreams' images that are wanted here",
+            "*-*-* 03:00:00",
+            "0 3 * * *",
+            "2h",
+            _upstream,
         ),
         Job(
             "expire",
