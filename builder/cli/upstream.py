@@ -9,6 +9,7 @@ from builder.cli import (
     common,
     subverbs,
     upstream_check,
+    upstream_export,
     upstream_list,
     upstream_pull,
     upstream_validate,
@@ -24,9 +25,16 @@ examples:
   fai-forge upstream check
   fai-forge upstream pull alma-10 'ubuntu-*' --to /srv/images
   fai-forge upstream pull --all --to /srv/images
+  fai-forge upstream export --store /srv/images --url https://images.example.org
   fai-forge upstream validate our-upstreams/ours.yaml
 """
-VERBS = (upstream_list.VERB, upstream_check.VERB, upstream_pull.VERB, upstream_validate.VERB)
+VERBS = (
+    upstream_list.VERB,
+    upstream_check.VERB,
+    upstream_pull.VERB,
+    upstream_export.VERB,
+    upstream_validate.VERB,
+)
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
