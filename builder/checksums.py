@@ -33,6 +33,7 @@ GNU: Final = re.compile(rf"({_DIGEST})[ \t]+\*?(\S.*)")
 BSD: Final = re.compile(r"([A-Za-z][A-Za-z0-9/-]{0,15}) ?\((.+)\) ?= ?(\S+)")
 BARE: Final = re.compile(_DIGEST)
 TAGGED: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,15})[:-](\S+)")
+HEX: Final = re.compile(r"[0-9A-Fa-f]+")
 ARMOR: Final = "-----BEGIN PGP"
 # In the names of lists: SHA256SUMS, sha512sum.txt, image.qcow2.sha256.
 IN_NAME: Final = re.compile(r"sha-?(256|512)", re.IGNORECASE)
@@ -199,12 +200,17 @@ def _value(algorithm: str, text: str, where: str) -> str:
         return text.lower()
     plain = text.rstrip("=")
     try:
-        decoded = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+        # What is hexadecimal was cut off: 86 digits of 128 are as long as a sha512 in base64.
+        decoded = b"" if HEX.fullmatch(text) else _decoded(plain)
     except (binascii.Error, ValueError):
         decoded = b""
     if len(decoded) * 2 != digits:
         raise _no_list(where, f"a digest by {algorithm} has {digits} digits, and this one has not")
     return decoded.hex()
+
+
+def _decoded(plain: str) -> bytes:
+    return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
 
 
 def _weak(sentence: str) -> InfrastructureError:
