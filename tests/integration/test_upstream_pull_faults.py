@@ -16,7 +16,7 @@ from builder.downloads import client
 from builder.errors import InfrastructureError
 from builder.progress import NoProgress
 from builder.upstream import bringing, pulling
-from tests.integration.apiserver import Asked, Reply, serve
+from tests.integration.apiserver import Reply, serve
 from tests.integration.remoteworld import disk, sha256
 from tests.integration.signing import KeyHome
 from tests.integration.upstreamworld import DAY, World, made, then
@@ -192,29 +192,29 @@ def _die_at(world: World, size: int) -> None:
     world.pull()
 
 
-def test_an_interrupt_ends_all_downloads(world: World) -> None:
-    """One that is interrupted ends one that would never end by itself."""
+def test_an_interrupt_ends_all_downloads(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is interrupted ends the others, which would go on by themselves."""
     other = world.another("other")
     other.put("10.1")
     other.write(world.upstreams)
-    content = other.content[other.file("10.1")]
-
-    def endless(_asked: Asked) -> Reply:
-        return Reply(content, endless=True)
-
-    world.server.routes[f"/other/{other.file('10.1')}"] = endless
+    for each in (world.ours, other):
+        name = each.file("10.1")
+        world.server.routes[each.base + name] = Reply(each.content[name], endless=True)
+    seen = [0]
 
     class Interrupted(NoProgress):
         def update(self, done: int, _total: int, _detail: str = "") -> None:
-            if done > 20:
+            before, seen[0] = seen[0], done
+            if before < 20 <= done:
                 raise KeyboardInterrupt
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("builder.imports.inspecting.PAGES", ())
-        patch.setattr("builder.imports.inspecting.MAGIC", {})
-        patch.setattr("tests.integration.upstreamworld.NoProgress", Interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            world.pull()
+    monkeypatch.setattr(bringing, "LARGEST", 512 << 20)
+    monkeypatch.setattr("builder.imports.inspecting.PAGES", ())
+    monkeypatch.setattr("builder.imports.inspecting.MAGIC", {})
+    monkeypatch.setattr("tests.integration.upstreamworld.NoProgress", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        world.pull()
+    assert 20 <= seen[0] < 400
 
 
 def test_a_store_that_another_publisher_holds(world: World) -> None:

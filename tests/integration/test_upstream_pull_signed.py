@@ -171,6 +171,26 @@ def test_a_signature_over_another_image(world: World) -> None:
     assert not list((world.folder / "cache/incoming").rglob("*.qcow2"))
 
 
+def test_a_signature_over_the_image_by_a_key_that_is_not_pinned(
+    world: World, home: KeyHome
+) -> None:
+    other = Signer(home.make("another one"))
+    name = world.ours.file("10.1")
+    over_the_image(world, other.detached(world.ours.content[name], armor=False))
+    keyring = world.upstreams / world.ours.keyring.name
+    keyring.write_bytes(keyring.read_bytes() + home.export(other.fingerprint))
+    refused(world, f"signed with the key {other.fingerprint}, which is not one of those")
+    assert not list((world.folder / "cache/incoming").rglob("*.qcow2"))
+
+
+def test_a_signature_that_nobody_looks_at_is_none(world: World) -> None:
+    """Its YAML file says that the index is signed, which a list of digests is not."""
+    signer = world.ours.sign()
+    keys = {"keyring": world.ours.keyring.name, "keys": [signer.fingerprint]}
+    world.ours.write(world.upstreams, signature={"over": "index", **keys})
+    refused(world, "names who signs alma-10, and nothing of it is signed")
+
+
 def test_a_signature_over_the_image_that_is_not_there(world: World) -> None:
     """Then the image need not come."""
     over_the_image(world, b"")
