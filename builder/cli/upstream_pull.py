@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -12,10 +12,17 @@ from builder import images, paths
 from builder.cli import common, stores, upstream_check, upstreams
 from builder.cli.progress import progress
 from builder.errors import InfrastructureError, UsageError
+from builder.images import Images
+from builder.manifest.imported import Document
+from builder.planning.explain import Explainer
+from builder.planning.since import since
 from builder.store import keys
+from builder.store.beside import changes
+from builder.store.index import StoreIndex
+from builder.store.writing import Publisher
 from builder.upstream.choosing import choose
 from builder.upstream.finding import CHANNEL
-from builder.upstream.pulling import JOBS, Outcome, Pulled, pull
+from builder.upstream.pulling import JOBS, Beside, Outcome, Pulled, pull
 
 DESCRIPTION = f"""\
 Bring the newest images of distributions into a store, in the channel {CHANNEL}: what is not there
@@ -65,8 +72,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _call(arguments: argparse.Namespace) -> int:
     _check(arguments)
+    rows = images.read(paths.project_root())
     # Of a channel that is not there nobody could say when its builds expire.
-    images.read(paths.project_root()).channel(CHANNEL)
+    rows.channel(CHANNEL)
     asking = upstreams.asking(arguments)
     chosen = choose(upstreams.sources(arguments), arguments.names, asking)
     publisher = stores.publisher(arguments, arguments.to)
@@ -80,6 +88,7 @@ def _call(arguments: argparse.Namespace) -> int:
             now,
             shown,
             jobs=arguments.jobs,
+            beside=_changes(publisher, rows),
             dry_run=arguments.dry_run,
         )
     finally:
@@ -89,6 +98,17 @@ def _call(arguments: argparse.Namespace) -> int:
     else:
         print("\n".join(lines(done, dry_run=arguments.dry_run)))
     return _code(done, named=chosen.named)
+
+
+def _changes(publisher: Publisher, rows: Images) -> Beside:
+    """What makes the changelog of an image, where its makers list the packages of both versions."""
+    explainer = Explainer(rows.advisories, paths.project_root(), paths.cache().advisories)
+
+    def made(index: StoreIndex | None, new: Document) -> Sequence[tuple[str, bytes]]:
+        changelog = since(publisher.place, index, new, rows, explainer, CHANNEL)
+        return changes(f"{new.name}-{new.serial}", changelog) if changelog else ()
+
+    return made
 
 
 def _check(arguments: argparse.Namespace) -> None:

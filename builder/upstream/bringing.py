@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 from builder import paths
 from builder.errors import ForgeError, InfrastructureError
@@ -17,19 +14,14 @@ from builder.imports.bringing import Description
 from builder.imports.offers import Brought, Offer
 from builder.manifest.model import Package
 from builder.store.place import OnBytes
-from builder.upstream import detached, scs
+from builder.upstream import detached, packages, scs
 from builder.upstream.asking import Asking
-from builder.upstream.candidates import Candidate
 from builder.upstream.finding import Found
-from builder.upstream.series import Series
 
 # Hidden, so that no facility has this name.
 FOLDER: Final = ".upstream"
 # Bytes of an image whose size nobody tells.
 LARGEST: Final = 32 << 30
-PACKAGES: Final = "builder.upstream.packages"
-
-ReadPackages = Callable[[Series, Candidate, Asking], tuple[Package, ...]]
 
 
 @dataclass(frozen=True)
@@ -52,12 +44,12 @@ def bring(found: Found, serial: str, asking: Asking, on_bytes: OnBytes) -> Arriv
     Its places are asked in turn. InfrastructureError as the first of them failed.
     """
     offer = replace(found.offer, serial=serial)
-    packages, warning = _packages(found, asking)
+    listed, warning = _packages(found, asking)
     description = Description(
         title=found.series.title,
         default_user=found.series.traits.default_user or "",
         properties=scs.properties(found),
-        packages=packages,
+        packages=listed,
         min_disk=found.series.traits.min_disk or 0,
     )
     vouch = detached.vouch(found, asking)
@@ -77,22 +69,12 @@ def bring(found: Found, serial: str, asking: Asking, on_bytes: OnBytes) -> Arriv
     raise first
 
 
-def read_packages() -> ReadPackages | None:
-    """What reads lists of packages, where that is there."""
-    if find_spec(PACKAGES) is None:
-        return None
-    return cast(ReadPackages, importlib.import_module(PACKAGES).read)
-
-
 def _packages(found: Found, asking: Asking) -> tuple[tuple[Package, ...], str]:
     """The packages that are published with an image, and why there are none.
 
     Without them an image is still as good, so it need not wait for them.
     """
-    read = read_packages() if found.series.traits.packages else None
-    if read is None:
-        return found.candidate.packages, ""
     try:
-        return read(found.series, found.candidate, asking), ""
+        return packages.read(found.series, found.candidate, asking), ""
     except ForgeError as error:
-        return found.candidate.packages, f"it comes without its list of packages: {error.message}"
+        return (), f"it comes without its list of packages: {error.message}"

@@ -27,7 +27,10 @@ def _about(entry: SeriesEntry, catalogue: Catalogue) -> Iterator[Source]:
     """The files about a series, the one that counts first."""
     for source in reversed(tuple(catalogue.sources.values())):
         upstream = source.upstream
-        if (upstream.distro, set(upstream.roles)) == (entry.distro, set(entry.roles)):
+        same = (upstream.distro, set(upstream.roles)) == (entry.distro, set(entry.roles))
+        # Without `newest`, what is listed is all: two files may share a distribution.
+        listed = entry.release in {each.release for each in upstream.releases}
+        if same and (listed or upstream.newest is not None):
             yield source
 
 

@@ -8,11 +8,13 @@ killed has those that were whole, and what was on its way goes on from where it 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from threading import Lock
 from typing import Final, Literal
 
@@ -22,6 +24,8 @@ from builder.downloads.client import public
 from builder.downloads.local import is_local
 from builder.errors import ForgeError
 from builder.facility import locks
+from builder.manifest import document
+from builder.manifest.imported import Document
 from builder.progress import NoProgress, Progress
 from builder.running import RUNNING
 from builder.side_by_side import side_by_side
@@ -49,6 +53,8 @@ STAYS: Final[dict[str, Answer]] = {
 }
 # How many images come at once.
 JOBS: Final = 2
+# Files to publish beside an image, by name, of which the store has this index.
+Beside = Callable[[StoreIndex | None, Document], Sequence[tuple[str, bytes]]]
 
 
 @dataclass(frozen=True)
@@ -95,12 +101,14 @@ def pull(
     progress: Progress,
     *,
     jobs: int = JOBS,
+    beside: Beside = lambda _index, _manifest: (),
     dry_run: bool = False,
 ) -> Pulled:
     """Bring what is newer upstream into a store, in the channel `upstream`, and let old ones go.
 
-    One image that fails stops neither the others nor the cleanup. A dry run only asks. What is
-    wrong with the store itself is an error at once.
+    `beside` makes what else is published with an image. One image that fails stops neither the
+    others nor the cleanup. A dry run only asks. What is wrong with the store itself is an error at
+    once.
     """
     shelf = Shelf(publisher.place, _index(publisher, dry_run=dry_run))
     checks = check(chosen, asking, shelf, now, progress, max(jobs, ASKING))
@@ -108,7 +116,7 @@ def pull(
     if dry_run:
         planned = [_planned(each) for each in checks]
         return Pulled(tuple(planned), _surplus(chosen, shelf.index, coming))
-    work = _Work(asking, publisher, now, _Meter(coming, progress))
+    work = _Work(asking, publisher, now, _Meter(coming, progress), beside)
     if coming:
         progress.stage(f"Bringing {len(coming)} images{_amount(coming)}")
     came = side_by_side([partial(work.one, each) for each in coming], jobs)
@@ -130,6 +138,7 @@ class _Work:
     publisher: Publisher
     now: datetime
     meter: _Meter
+    beside: Beside
     # The store has one publisher at a time, and refuses a second one.
     turn: AbstractContextManager[object] = field(default_factory=Lock)
 
@@ -156,18 +165,27 @@ class _Work:
 
     def _publish(self, arrived: Arrived) -> Build:
         offer = arrived.offer
-        parcel = gathering.gather(Built(offer.name, offer.serial, arrived.brought.folder))
+        built = Built(offer.name, offer.serial, arrived.brought.folder)
         url = offer.images[0].url
-        # It was never booted here, and the index says so.
-        return publish(
-            self.publisher,
-            parcel,
-            CHANNEL,
-            self.now,
-            NoProgress(),
-            unverified=True,
-            origin=offer.images[0].name if is_local(url) else public(url),
-        ).build
+        with tempfile.TemporaryDirectory(prefix="fai-forge-") as folder:
+            more = self._beside(built, Path(folder))
+            # It was never booted here, and the index says so.
+            return publish(
+                self.publisher,
+                gathering.gather(built, more),
+                CHANNEL,
+                self.now,
+                NoProgress(),
+                unverified=True,
+                origin=offer.images[0].name if is_local(url) else public(url),
+            ).build
+
+    def _beside(self, built: Built, folder: Path) -> list[Path]:
+        index = _index(self.publisher, dry_run=True)
+        made = self.beside(index, document.load_any(built.manifest))
+        for name, content in made:
+            (folder / name).write_bytes(content)
+        return [folder / name for name, _ in made]
 
 
 class _Meter:

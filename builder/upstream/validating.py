@@ -22,7 +22,7 @@ WORD: Final = re.compile(r"\{([a-z]+)\}")
 OF_IMAGES: Final = frozenset({"distro", "release", "number", "codename", "arch"})
 OF_VERSIONS: Final = frozenset({"file", "stem", "list", "version", "date", "respin"})
 # Where only words of images are known.
-EARLY: Final = ("file", "keyring")
+EARLY: Final = ("file",)
 
 
 def flaws(path: Path) -> list[DocumentError]:
@@ -40,7 +40,8 @@ def flaws(path: Path) -> list[DocumentError]:
         found.append(error)
     else:
         found += _in_patterns(path, text, source.upstream)
-    found += _in_words(path, text)
+    own = _own_words(documents.parse(Upstream, text, path))
+    found += _in_words(path, text, own)
     return sorted(found, key=lambda each: each.line)
 
 
@@ -59,12 +60,20 @@ def _in_patterns(path: Path, text: str, upstream: Upstream) -> Iterator[Document
             )
 
 
-def _in_words(path: Path, text: str) -> Iterator[DocumentError]:
-    """Words in braces that stand for nothing."""
+def _own_words(upstream: Upstream) -> frozenset[str]:
+    """The words that a file itself gives a meaning."""
+    said = (traits.words or {} for traits in (upstream, *upstream.releases))
+    return frozenset(word for words in said for each in words.values() for word in each)
+
+
+def _in_words(path: Path, text: str, own: frozenset[str]) -> Iterator[DocumentError]:
+    """Words in braces that stand for nothing; `own` are those of the file."""
     content: Any = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 (it makes only texts)
     for keys, said in _texts(content):
-        early = keys[-1] in EARLY and "signature" not in keys and "packages" not in keys
-        known = OF_IMAGES if early or keys[-1] == "keyring" else OF_IMAGES | OF_VERSIONS
+        early = keys[-1] in EARLY and not {"signature", "packages"} & set(keys)
+        known = own | OF_IMAGES
+        if not early and keys[-1] != "keyring":
+            known |= OF_VERSIONS
         for word in dict.fromkeys(WORD.findall(said)):
             if word not in known:
                 yield DocumentError(

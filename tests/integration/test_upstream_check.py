@@ -15,7 +15,7 @@ from builder import cli
 from builder.cli import upstreams
 from builder.paths import PROJECT_VARIABLE
 from builder.store.keys import KEY_VARIABLE
-from tests.integration.apiserver import Reply
+from tests.integration.apiserver import Reply, serve
 from tests.integration.signing import KeyHome, key_home
 from tests.integration.upstreamworld import DAY, World, made
 
@@ -122,6 +122,24 @@ def test_pull_says_what_it_did(world: World, call: Any) -> None:
     code, said = call("pull", "--all", "--to", at(world))
     assert code == 0
     assert "pulled: 1, unchanged: 1" in said
+
+
+def test_what_changed_is_told_where_packages_are_listed(world: World, call: Any) -> None:
+    world.ours.write(world.upstreams, packages={"file": "{stem}.manifest", "form": "dpkg"})
+    for number, version in enumerate(("3.0.1-1", "3.0.2-1"), 1):
+        world.ours.put(f"10.{number}", f"2026110{number}")
+        stem = world.ours.file(f"10.{number}", f"2026110{number}").removesuffix(".qcow2")
+        listed = f"base-files\t12\nopenssl:amd64\t{version}\n".encode()
+        world.server.routes[f"/ours/{stem}.manifest"] = serve(listed)
+        code, said = call("pull", "--all", "--to", at(world))
+        assert (code, "without its list" in said) == (0, False)
+    (changelog,) = (world.folder / "store").rglob("*.changelog.json")
+    assert changelog.name == "alma-10-20261102.changelog.json"
+    said = changelog.read_text()
+    assert '"openssl"' in said
+    assert '"base-files"' not in said
+    assert "3.0.1-1" in said
+    assert "3.0.2-1" in said
 
 
 def test_an_upstream_that_tells_no_releases(world: World, call: Any) -> None:

@@ -109,6 +109,14 @@ def test_what_is_wrong_is_named_with_its_line(
     assert found[0].line == line
 
 
+def test_words_of_a_file_itself_stand_for_something(tmp_path: Path) -> None:
+    path = tmp_path / "ours.yaml"
+    path.write_text(GOOD.replace("{arch}", "{port}"))
+    assert [each.line for each in validating.flaws(path)] == [5]
+    path.write_text(GOOD.replace("{arch}", "{port}") + "words: {amd64: {port: x86}}\n")
+    assert validating.flaws(path) == []
+
+
 def test_all_flaws_of_all_files_are_said(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (own / "other.yaml").write_text(GOOD.replace("keep: 2", "keep: no").replace("file:", "fiel:"))
     assert cli.main(["upstream", "validate", "--upstreams", str(own)]) == 2
@@ -185,5 +193,11 @@ def test_who_expires_a_store_keeps_what_is_promised(own: Path) -> None:
     asked = keeps(catalogue.read([own]))
     answers = {name: asked(series(name)) for name in ("alma-10", "alma-9-arm64", "debian-13")}
     assert answers == {"alma-10": 4, "alma-9-arm64": 2, "debian-13": None}
+    # What another file says of other releases of the same distribution is not about these.
+    (own / "rolling.yaml").write_text(
+        GOOD.partition("releases:")[0].replace("keep: 4", "keep: 1") + 'releases: [{release: "8"}]'
+    )
+    asked = keeps(catalogue.read([own]))
+    assert [asked(series(name)) for name in ("alma-10", "alma-8")] == [4, 1]
     (own / "ours.yaml").write_text(GOOD.replace("keep: 4", "roles: [minimal]"))
     assert keeps(catalogue.read([own]))(series("alma-10")) is None
