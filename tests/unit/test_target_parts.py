@@ -144,6 +144,20 @@ def test_an_image_of_others(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "keep", "told"),
+    [("last-5", 2, "last-2"), ("last-5", 0, "none"), ("notice", 2, "notice")],
+)
+def test_how_many_stay_is_the_targets_matter(
+    tmp_path: Path, said: str, keep: int, told: str
+) -> None:
+    """A store keeps another number of them, and its promise is not the target's."""
+    item = imported(tmp_path, properties={"uuid_validity": said})
+    assert describe(item, keep, {}).properties["uuid_validity"] == told
+    given = {"uuid_validity": "last-9"}
+    assert describe(item, keep, given).properties["uuid_validity"] == "last-9"
+
+
+@pytest.mark.parametrize(
     ("asked", "seconds"), [("7", 7.0), (None, 4.0), ("soon", 4.0), ("86400", 120.0), ("0", 0.0)]
 )
 def test_how_long_to_wait(asked: str | None, seconds: float) -> None:
