@@ -91,7 +91,7 @@ def checked(
 ) -> Checked:
     """One image; what is wrong with it becomes its state. `named`: somebody asked for just it."""
     if not series.supplied and not named:
-        words = "its makers want a login or a licence, and nobody has supplied it"
+        words = f"nobody has supplied {series.missing}"
         return Checked(series.name, series.source, "skipped", words, series=series)
     known = Checked(series.name, series.source, "failed", series=series)
     try:

@@ -170,6 +170,18 @@ def test_what_a_person_has_to_mend_is_wrong_usage(world: World, call: Any) -> No
     assert call("check")[0] == 4
 
 
+def test_what_a_site_has_to_supply_is_left_out(world: World, call: Any) -> None:
+    """Unless somebody asks for just that."""
+    other = world.another("other")
+    other.write(world.upstreams, index={"kind": "given"}, file=None)
+    code, answer = call("pull", "--all", "--to", at(world), "--json")
+    answers = {each["name"]: each["answer"] for each in answer["images"]}
+    assert (code, answers) == (0, {"alma-10": "pulled", "alma-9": "skipped"})
+    assert "nobody has supplied" in answer["images"][0]["reason"]
+    assert call("pull", "alma-9", "--to", at(world))[0] == 2
+    assert call("check", "--exit-code", "--store", at(world))[0] == 5
+
+
 def test_a_store_is_expired_as_the_files_say(world: World, call: Any) -> None:
     """`fai-forge expire` keeps what `upstream pull` promises."""
     world.ours.write(world.upstreams, keep=4)
