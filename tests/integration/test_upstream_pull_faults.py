@@ -232,6 +232,29 @@ def test_a_store_that_another_publisher_holds(world: World) -> None:
     assert world.manifest().files[0].sha256 == sha256(content)
 
 
+def test_a_cleanup_that_fails_is_said_and_made_up_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.ours.write(world.upstreams, keep=1)
+    world.pull()
+    world.ours.put("10.2", "20261102")
+
+    def failing(*_words: Any) -> Any:
+        raise InfrastructureError("the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("builder.store.tending._sweep", failing)
+        done = world.pull()
+    assert done.failed
+    assert done.errors == ("old builds were not removed: the disk is gone",)
+    assert [each.answer for each in done.outcomes] == ["pulled"]
+    # The index does not name it any more, and its files are there.
+    assert world.serials() == ["20261102"]
+    assert len(world.images()) == 2
+    assert not world.pull().failed
+    assert world.images() == ["alma-10-20261102.qcow2"]
+
+
 def test_a_package_list_that_fails_is_a_warning(world: World) -> None:
     world.ours.write(world.upstreams, packages={"file": "{stem}.manifest", "form": "dpkg"})
     outcome = world.one()
