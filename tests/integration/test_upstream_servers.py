@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from tests.integration.signing import key_home
 from tests.upstreamworld import Keys
 from tests.upstreamworld_lab import Lab
 from tests.upstreamworld_lists import ALMA, CENTOS, ROCKY
-from tests.upstreamworld_sources import WRITERS, new_version
+from tests.upstreamworld_sources import ROOT, WRITERS, new_version
 
+PAGE = ROOT / "docs/upstreams.md"
 ALMA_FOLDER = f"{ALMA}/10/cloud/x86_64/images"
 CENTOS_FOLDER = f"{CENTOS}/10-stream/x86_64/images"
 CENTOS_PATH = f"{CENTOS_FOLDER.removeprefix('https:/')}/CHECKSUM"
@@ -213,3 +215,19 @@ def test_builds_of_one_day_have_serials_of_their_own(
     second = made.find(name).offer
     assert second.serial[:8] == first.serial[:8]
     assert names.serial_key(second.serial) > names.serial_key(first.serial)
+
+
+def test_the_distribution_of_the_page_is_found(lab: Callable[[str], Lab]) -> None:
+    made = lab("almalinux")
+    text = re.findall(r"^```yaml\n(.*?)^```$", PAGE.read_text(), re.M | re.S)[0]
+    assert text.startswith("distro: alma")
+    content = {**yaml.safe_load(text)}
+    key = made.world.keys.fingerprint("alma")
+    content["signature"] |= {"keyring": "alma.gpg", "keys": [key]}
+    path = made.folder / "upstreams" / "almalinux.yaml"
+    path.write_text(yaml.safe_dump(content))
+    folder = "https://images.example.org/10/aarch64"
+    names = [f"AlmaLinux-10-GenericCloud-10.{n}-20260526.aarch64.qcow2" for n in (2, 9, 10)]
+    listed = made.world.put(f"{folder}/CHECKSUM", "".join(f"{'0' * 64}  {n}\n" for n in names))
+    made.world.put(f"{folder}/CHECKSUM.asc", made.world.keys.detached("alma", listed))
+    assert made.find("alma-10-arm64").candidate.url == f"{folder}/{names[-1]}"
