@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from builder import checksums
@@ -183,6 +183,7 @@ def test_nothing_that_a_server_sends_is_a_crash(content: str | bytes) -> None:
 
 
 @pytest.mark.parametrize("path", LISTS, ids=lambda path: path.name)
+@settings(max_examples=15)
 @given(at=st.floats(0, 1), cut=st.integers(0, 200), put=EDITS)
 def test_recorded_lists_with_a_flaw(path: Path, at: float, cut: int, put: str) -> None:
     content = path.read_text()
