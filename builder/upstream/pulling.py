@@ -150,7 +150,7 @@ class _Work:
                 self.meter.begins(f"{wanted.name}-{wanted.serial}")
                 arrived = bringing.bring(wanted.found, wanted.serial, self.asking, self.meter)
                 with self.turn:
-                    build = self._publish(arrived)
+                    build, warning = self._publish(arrived)
                 shutil.rmtree(bringing.incoming(wanted.name), ignore_errors=True)
         except ForgeError as error:
             return Outcome(wanted, "failed", error.message, error.hint, code=error.exit_code)
@@ -160,17 +160,17 @@ class _Work:
             wanted.reason,
             build=build,
             transferred=arrived.brought.transferred,
-            warning=arrived.warning,
+            warning="; ".join(filter(None, (arrived.warning, warning))),
         )
 
-    def _publish(self, arrived: Arrived) -> Build:
+    def _publish(self, arrived: Arrived) -> tuple[Build, str]:
         offer = arrived.offer
         built = Built(offer.name, offer.serial, arrived.brought.folder)
         url = offer.images[0].url
         with tempfile.TemporaryDirectory(prefix="fai-forge-") as folder:
-            more = self._beside(built, Path(folder))
+            more, warning = self._beside(built, Path(folder))
             # It was never booted here, and the index says so.
-            return publish(
+            done = publish(
                 self.publisher,
                 gathering.gather(built, more),
                 CHANNEL,
@@ -178,14 +178,19 @@ class _Work:
                 NoProgress(),
                 unverified=True,
                 origin=offer.images[0].name if is_local(url) else public(url),
-            ).build
+            )
+        return done.build, warning
 
-    def _beside(self, built: Built, folder: Path) -> list[Path]:
+    def _beside(self, built: Built, folder: Path) -> tuple[list[Path], str]:
+        """The files to publish with an image, and why there are none: it comes without them."""
         index = _index(self.publisher, dry_run=True)
-        made = self.beside(index, document.load_any(built.manifest))
+        try:
+            made = self.beside(index, document.load_any(built.manifest))
+        except ForgeError as error:
+            return [], f"it comes without its changelog: {error.message}"
         for name, content in made:
             (folder / name).write_bytes(content)
-        return [folder / name for name, _ in made]
+        return [folder / name for name, _ in made], ""
 
 
 class _Meter:

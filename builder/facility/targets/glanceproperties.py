@@ -126,11 +126,16 @@ def describe(item: Item, keep: int, given: Mapping[str, str]) -> Described:
     known; an empty text leaves a property out. UsageError for one that is not theirs to set.
     """
     size = items.virtual_size(item.path, item.format)
+    validity = f"last-{keep}" if keep else "none"
+    told = known(item)
+    # How many older ones stay is the target's matter, whatever the store says of itself.
+    if told.get("uuid_validity", "").startswith("last-"):
+        told["uuid_validity"] = validity
     found: dict[str, str] = {
-        "uuid_validity": f"last-{keep}" if keep else "none",
+        "uuid_validity": validity,
         "min_disk": str(math.ceil(size / GIB)) if size else "0",
         "min_ram": str(RAM_MIB),
-        **known(item),
+        **told,
         **given,
     }
     for name in found:
