@@ -210,7 +210,9 @@ def _value(algorithm: str, text: str, where: str) -> str:
 
 
 def _decoded(plain: str) -> bytes:
-    return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    """What base64 without padding says; empty where its last character says more than that."""
+    decoded = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    return decoded if base64.b64encode(decoded).decode().rstrip("=") == plain else b""
 
 
 def _weak(sentence: str) -> InfrastructureError:

@@ -226,3 +226,14 @@ def test_a_description_with_a_flaw(at: float, cut: int, put: str) -> None:
     except ForgeError:
         return
     assert all(each.source == "" and each.name and each.version for each in listed)
+
+
+@pytest.mark.parametrize("last", "BCDFGH")
+def test_base64_with_more_bits_than_the_digest_is_none(last: str) -> None:
+    """43 characters have two bits more than a sha256: they must be those of its encoding."""
+    good = base64.b64encode(b"\xff" * 32).decode().rstrip("=")
+    assert found(checksums.parse(f"SHA256 (x) = {good}", "here"), "x") == "ff" * 32
+    assert good[-1] == "8"
+    other = good[:-1] + last
+    of = parsed(f"SHA256 (x) = {other}")
+    assert of is None or found(of, "x") is None
