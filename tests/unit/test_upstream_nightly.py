@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from builder import cli
 from builder.cli import chains, nightly
 from builder.nightly import gitlab
 from builder.nightly.chain import ALL, UPSTREAM, Site, store_steps
@@ -54,6 +55,8 @@ def test_it_is_a_command_that_a_person_can_type(
     first = store_steps(replace(SITE, upstreams=names), None)[0]
     to = ("--to", SITE.store, "--key", "A" * 40)
     assert (first.name, first.words) == (UPSTREAM, ("upstream", "pull", *words, *to))
+    arguments = cli.parser().parse_args(list(first.words))
+    assert (arguments.to, arguments.all) == (SITE.store, names == (ALL,))
 
 
 def test_it_comes_after_all_images_and_before_what_is_about_the_whole_store(

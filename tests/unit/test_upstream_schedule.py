@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from builder import cli
 from builder.errors import UsageError
 from builder.facility import config, keeping
 from builder.facility.config import UPSTREAM
@@ -45,6 +46,7 @@ def test_what_is_wanted_comes_into_the_sites_own_store(
     store = here.site.facility.store
     assert words[4:8] == ["--to", str(here.site.path(store.path)), "--key", store.key]
     assert words[8:] == ["--upstreams", str(here.site.folder / "our-upstreams")]
+    assert cli.parser().parse_args(words).names == ["ubuntu-2404", "alma-*"]
 
 
 def test_all_are_asked_for_by_their_own_word(
