@@ -13,7 +13,13 @@ from builder.install.supplies import Archive
 from builder.manifest.model import Manifest
 from builder.models import ExtraSource
 
-PREFIX = "linux-image-"
+# Debian 14 has the kernel itself in a package of its own, which linux-image copies it from.
+PREFIXES = ("linux-image-", "linux-binary-")
+# Prints `PACKAGE: PATH` of the package of the running kernel, in a guest.
+OWNER = (
+    "dpkg-query --search /boot/vmlinu?-$(uname -r) /usr/lib/modules/$(uname -r)/vmlinu?"
+    " 2>/dev/null | head -n 1"
+)
 
 
 def kernel_debs(manifest: Manifest, archive: Archive, folder: Path) -> tuple[Path, ...]:
@@ -22,7 +28,11 @@ def kernel_debs(manifest: Manifest, archive: Archive, folder: Path) -> tuple[Pat
     They come from the cache, or verified from the archive; a kernel that the archive no longer has
     is an InfrastructureError.
     """
-    kernels = {each.name: each.version for each in manifest.packages if PREFIX in each.name}
+    kernels = {
+        each.name: each.version
+        for each in manifest.packages
+        if any(prefix in each.name for prefix in PREFIXES)
+    }
     if not kernels:
         raise UsageError(
             f"{manifest.name} has no kernel of its own", hint="leave out --reinstall-kernel"

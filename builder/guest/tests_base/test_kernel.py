@@ -8,12 +8,12 @@ import pytest
 from builder.guest.archive import LocalArchive
 from builder.guest.console import search
 from builder.guest.guest import Guest
+from builder.guest.kernel import OWNER, PREFIXES
 
 pytestmark = pytest.mark.needs_machine
 
 # The packages that own a kernel in /boot, oldest first.
 OWNERS = "for kernel in $(linux-version list | linux-version sort); do echo $kernel; done"
-OWNER = "dpkg-query --search /boot/vmlinu?-$(uname -r)"
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_the_newest_kernel_runs(guest: Guest, stage: str) -> None:
     """It belongs to a package, and no newer one was passed over by the boot loader."""
     running, *known = guest.check(f"uname -r; {OWNERS}").split()
     assert running == known[-1], stage
-    assert guest.check(OWNER).startswith("linux-image-")
+    assert guest.check(OWNER).startswith(PREFIXES)
 
 
 @pytest.mark.needs_deb

@@ -8,6 +8,7 @@ import pytest
 from builder.guest.archive import FOLDER, LocalArchive
 from builder.guest.filesystem import SECTOR, Ext4State, ext4_state, superblock_at
 from builder.guest.guest import Guest
+from builder.guest.kernel import OWNER
 
 # An upgrade of the boot loaders is what this does: the package's postinst writes all kinds to the
 # disk and makes the menu anew. By architecture, the package that installs GRUB.
@@ -26,7 +27,7 @@ MINUTES = 60.0
 @pytest.mark.guest_stage("changed")
 def test_the_updated_kernel_can_be_booted(guest: Guest, archive: LocalArchive) -> None:
     """The kernel's hooks made initrd and menu anew; then the boot loaders are written again."""
-    kernel = guest.check("dpkg-query --search /boot/vmlinu?-$(uname -r)").partition(":")[0]
+    kernel = guest.check(OWNER).partition(":")[0]
     assert kernel in archive.upgrades
     guest.check(UPGRADE_GRUB.format(package=GRUBS[guest.arch]), timeout=5 * MINUTES)
     # The archive's settings came into the guest before the update; what the build made is older.
