@@ -92,6 +92,7 @@ PATTERNS = (
 
 # The last line of a kernel that restarts the machine.
 RESTART = "reboot: Restarting system"
+POWER_DOWN = "reboot: Power down"
 # What shows how far a start has come: the boot loader, the kernel, then initramfs or systemd.
 BOOT_LOADER = re.compile(r"GRUB|Booting `|Loading Linux|Loading initial ramdisk")
 LINUX = re.compile(r"Linux version \d")
@@ -144,6 +145,11 @@ def froze_in_restart(text: str, firmware_speaks: bool) -> bool:
     if LINUX.search(rest):
         return INIT.search(rest) is None
     return firmware_speaks and BOOT_LOADER.search(rest) is None
+
+
+def powered_down(text: str) -> bool:
+    """Whether the kernel's last word was that the machine is switched off now."""
+    return POWER_DOWN in tail(text, 1)
 
 
 def since_start(text: str) -> str:

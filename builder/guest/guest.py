@@ -16,6 +16,7 @@ from builder.guest import console, ssh
 from builder.guest.accel import SLOWNESS
 from builder.guest.domain import GuestSpec
 from builder.guest.hypervisor import Domain
+from builder.guest.machines import machine
 from builder.guest.postmortem.conclusions import JOBS, unsettled
 from builder.guest.ssh import Answer
 from builder.guest.watch import Watch
@@ -238,7 +239,10 @@ class Guest:
         self._order("systemctl poweroff")
         if not self.domain.stopped.wait(self.limits.poweroff):
             raise self._watch.timeout("power off", self.limits.poweroff)
-        if not self.domain.shut_down_by_guest:
+        itself = self.domain.shut_down_by_guest
+        if not machine(self.spec.arch).tells_power_off:
+            itself = itself or console.powered_down(self.console_text())
+        if not itself:
             raise self._watch.failure("power off cleanly: it ended in another way")
 
     def ssh_command(self) -> list[str]:

@@ -80,7 +80,8 @@ class Machine:
     host's. `serial` is the target's type and `serial_model`
     the chip, where libvirt wants to know it; `console` is what Linux calls that line. `nic` is a
     QEMU device, since the user network is not libvirt's. `slowness` multiplies the time limits
-    of emulated guests; amd64's is 1. `firmware` is keyed by what a person types.
+    of emulated guests; amd64's is 1. `tells_power_off` is false where QEMU just exits then, and
+    libvirt takes that for a crash. `firmware` is keyed by what a person types.
     """
 
     libvirt_arch: str
@@ -99,3 +100,4 @@ class Machine:
     slowness: float
     firmware: dict[str, Kind]
     cpu_features: dict[str, bool] = field(default_factory=dict)
+    tells_power_off: bool = True

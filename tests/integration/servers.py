@@ -59,7 +59,11 @@ def own(path: Path) -> None:
 
 
 def _children(pid: int) -> list[int]:
-    direct = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    try:
+        direct = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        # It ended since it was listed.
+        return []
     return [each for child in map(int, direct) for each in (*_children(child), child)]
 
 

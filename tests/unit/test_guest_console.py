@@ -126,3 +126,16 @@ def test_a_screen_is_read_line_by_line() -> None:
     ]
     said = [line.strip() for line in console.tail(text).splitlines()]
     assert said == ["ERROR", "Verification failed: (0x1A) Security Violation"]
+
+
+@pytest.mark.parametrize(
+    ("text", "down"),
+    [
+        ("[  273.366575] reboot: Power down\n\n", True),
+        ("[  273.366575] reboot: Power down\nOpenSBI v1.1\n", False),
+        ("[  273.366575] reboot: Restarting system\n", False),
+        ("", False),
+    ],
+)
+def test_the_last_word_tells_a_power_off(text: str, down: bool) -> None:
+    assert console.powered_down(text) is down
