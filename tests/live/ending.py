@@ -109,9 +109,15 @@ class Ending:
     def left(self, count: int) -> None:
         """There are that many leftovers of runs, and the next one removes them all."""
         assert wait_for(lambda: not emulators(self.work), 30), "the guest lives on"
-        found = sorted(path for path in self._guests.glob("run-*") if path.is_dir())
+        # Who takes its guest away removes the guest's folder after that.
+        wait_for(lambda: len(self._runs()) == count, 30)
+        found = self._runs()
         assert len(found) == count, found
         assert sweep(self._guests) == found
+
+    def _runs(self) -> list[Path]:
+        """The folders of guests."""
+        return sorted(path for path in self._guests.glob("run-*") if path.is_dir())
 
     @contextlib.contextmanager
     def started(
