@@ -75,6 +75,14 @@ def public(url: str) -> str:
     return f"{parts.scheme}://{host}{parts.path}"
 
 
+def is_at(url: str, other: str) -> bool:
+    """Whether a URL is at the server of another one; not for what is no URL."""
+    try:
+        return _origin(url) == _origin(other)
+    except ValueError:
+        return False
+
+
 @dataclass(frozen=True)
 class Client:
     """Asks the server of `base`, and those that it refers to; `login` is for that server only."""
@@ -189,6 +197,16 @@ class Client:
 
 class _Session(requests.Session):
     """Takes all that is secret off a request that is redirected to another server."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Where an answer redirects to; nothing else of such an answer is read.
+
+        requests would read all that comes with it, however much that is.
+        """
+        target = super().get_redirect_target(resp)
+        if target is not None:
+            resp.close()
+        return target
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response

@@ -38,6 +38,8 @@ PAGES: Final = 50
 
 class _Stamp(BaseModel):
     url: str
+    # The server that sent it, which may be another one than the URL names.
+    host: str
     etag: str = ""
     modified: str = ""
     link: str = ""
@@ -82,6 +84,9 @@ class Documents:
         """A document; InfrastructureError, or Absent, as the client says, or if it is too long."""
         place = self.kept / hashlib.sha256(f"{accept} {url}".encode()).hexdigest()
         old = _kept(place, url)
+        if old is not None and not self._is_allowed(url, old[0].host):
+            # Of a server that was redirected to, and kept for who verifies it otherwise.
+            old = None
         headers = {"Accept": accept} if accept else {}
         if old is not None:
             stamp = old[0]
@@ -117,14 +122,17 @@ class Documents:
         )
 
     def _must_be_allowed(self, url: str, answer: requests.Response) -> None:
-        asked, answered = (urlsplit(each).hostname or "" for each in (url, answer.url))
-        if self.hosts is not None and answered not in (asked, *self.hosts):
+        answered = _host(answer.url)
+        if not self._is_allowed(url, answered):
             raise InfrastructureError(
                 f"{public(url)} is answered by another server, {answered}, and nothing in it is"
                 " signed",
                 hint="only the named server vouches for it; add the other one to redirects where"
                 " its owner says that it is theirs",
             )
+
+    def _is_allowed(self, url: str, host: str) -> bool:
+        return self.hosts is None or host in (_host(url), *self.hosts)
 
     def _keep(self, place: Path, stamp: _Stamp, content: bytes) -> None:
         if not (stamp.etag or stamp.modified):
@@ -157,10 +165,15 @@ class Documents:
                     path.unlink()
 
 
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
 def _stamp(url: str, answer: requests.Response) -> _Stamp:
     headers: Mapping[str, str] = answer.headers
     return _Stamp(
         url=url,
+        host=_host(answer.url),
         etag=headers.get("ETag", ""),
         modified=headers.get("Last-Modified", ""),
         link=headers.get("Link", ""),

@@ -50,7 +50,8 @@ class Local(BaseAdapter):
 
 def is_local(url: str) -> bool:
     """Whether a URL names a file of this machine."""
-    return urlsplit(url).scheme == SCHEME
+    # Not urlsplit(), which is an error of its own for what is no URL at all.
+    return url[: len(SCHEME) + 1].lower() == f"{SCHEME}:"
 
 
 def path_of(url: str) -> Path:
