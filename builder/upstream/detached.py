@@ -25,7 +25,7 @@ def vouch(found: Found, asking: Asking) -> Vouch | None:
         return None
     name = series.fill(signature.file, file=found.candidate.file, list=found.candidate.file)
     url = f"{found.candidate.url.rpartition('/')[0]}/{name}"
-    ring = signing.keyring(signature, series)
+    ring = signing.keyring(signature, series, asking)
     document = asking.document(url, series.upstream, signed=True, largest=LARGEST_SIGNATURE)
 
     def verified(path: Path) -> str:

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from builder.downloads.client import Absent
+from builder.downloads.pieces import WrongContent
 from builder.errors import InfrastructureError, UsageError
-from builder.upstream import finding, signing
+from builder.imports.vouching import signer_of
+from builder.upstream import detached, finding, signing
 from builder.upstream.finding import Found
 from tests.integration.apiserver import serve
 from tests.integration.remoteworld import Seal
@@ -203,3 +205,20 @@ def test_whoever_answers_with_keys_has_to_have_the_pinned_one(
     signer = ring.verify(b"image", seals[1].signer.detached(b"image"), "the image")
     with pytest.raises(InfrastructureError, match="not one of those that are pinned"):
         signing.pinned(signer, signature, "the image")
+
+
+def test_an_image_is_verified_with_keys_of_its_makers(
+    servers: Upstreams, seals: tuple[Seal, Seal], tmp_path: Path
+) -> None:
+    found, here = sealed(servers, seals[0]), tmp_path / "image"
+    here.write_bytes(b"image")
+    servers.put(KEYS, seals[0].keyring.read_bytes())
+    servers.put(f"{found.candidate.url}.asc", seals[0].signer.detached(b"image"))
+    vouch = detached.vouch(found, servers.asking())
+    assert vouch is not None
+    assert signer_of(vouch(here)) == seals[0].signer.fingerprint
+    servers.put(f"{found.candidate.url}.asc", seals[1].signer.detached(b"image"))
+    vouch = detached.vouch(found, servers.asking())
+    assert vouch is not None
+    with pytest.raises(WrongContent, match="not in the keyring"):
+        vouch(here)
