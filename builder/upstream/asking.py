@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -18,6 +18,7 @@ from builder.downloads.client import Absent, Client, Login
 from builder.downloads.documents import LARGEST, Document, Documents
 from builder.errors import InfrastructureError
 from builder.upstream.model import Upstream
+from builder.upstream.once import Known, Once
 
 T = TypeVar("T")
 # The first byte of a file, and the status of an answer with it.
@@ -38,6 +39,7 @@ class Asking:
     kept: Path = field(default_factory=lambda: paths.cache().web)
     _clients: dict[str, Client] = field(default_factory=dict, compare=False, repr=False)
     _logins: dict[str, Login] = field(default_factory=dict, compare=False, repr=False)
+    _known: Known = field(default_factory=Known, compare=False, repr=False)
 
     def addresses(self, url: str, upstream: Upstream) -> tuple[str, ...]:
         """Where a document or an image is, in the order in which to ask."""
@@ -82,16 +84,25 @@ class Asking:
         hosts = None if signed else upstream.redirects
 
         def get(address: str) -> Document:
-            documents = Documents(self.client(address), self.kept, hosts)
-            return documents.get(address, accept=accept, largest=largest)
+            return self.documents(address, hosts).get(address, accept=accept, largest=largest)
 
-        return self._first(url, upstream, get)
+        return _first(self.addresses(url, upstream), get)
+
+    def documents(self, url: str, hosts: Collection[str] | None) -> Documents:
+        """What reads documents of the server that a URL names, each of them once in a run.
+
+        `hosts` are the servers that may answer for it; see `Documents`.
+        """
+        return Once(self.client(url), self.kept, hosts, self._known)
 
     def api(
         self, url: str, upstream: Upstream, login: Login | None = None
     ) -> tuple[str, Documents]:
         """The address of an API, and what reads its documents; no mirror has those."""
         address = self.addresses(url, upstream)[0]
+        if login is None:
+            return address, self.documents(address, upstream.redirects)
+        # Who logs in may see what others do not, so these answers are nobody else's.
         return address, Documents(self.client(address, login), self.kept, upstream.redirects)
 
     def login(self, name: str, make: Callable[[], Login]) -> Login:
@@ -101,7 +112,8 @@ class Asking:
     def modified(self, url: str, upstream: Upstream, login: Login | None = None) -> datetime | None:
         """When a file changed at its server; None where that tells no time.
 
-        InfrastructureError, or Absent, as with `document`. It vouches for nothing.
+        InfrastructureError, or Absent, as with `document`. It vouches for nothing. With a login no
+        mirror is asked, since that must not see it.
         """
 
         def told(address: str) -> datetime | None:
@@ -116,18 +128,20 @@ class Asking:
                 with client.get(address, FIRST, PART) as answer:
                     return _time(answer.headers.get("Last-Modified", ""))
 
-        return self._first(url, upstream, told)
+        addresses = self.addresses(url, upstream)
+        return _first(addresses if login is None else addresses[:1], told)
 
-    def _first(self, url: str, upstream: Upstream, ask: Callable[[str], T]) -> T:
-        """What the first address answers that does; else the error of the first one of all."""
-        first: InfrastructureError | None = None
-        for address in self.addresses(url, upstream):
-            try:
-                return ask(address)
-            except InfrastructureError as error:
-                first = first or error
-        assert first is not None
-        raise first
+
+def _first(addresses: Iterable[str], ask: Callable[[str], T]) -> T:
+    """What the first address answers that does; else the error of the first one of all."""
+    first: InfrastructureError | None = None
+    for address in addresses:
+        try:
+            return ask(address)
+        except InfrastructureError as error:
+            first = first or error
+    assert first is not None
+    raise first
 
 
 def _time(text: str) -> datetime | None:

@@ -15,6 +15,7 @@ import pytest
 
 from builder.downloads.client import Absent
 from builder.errors import InfrastructureError
+from builder.upstream import finding
 from tests.integration.apiserver import Reply
 from tests.integration.remoteworld import Seal
 from tests.integration.signing import key_home
@@ -138,3 +139,20 @@ def test_what_is_not_finished_counts_only_where_it_is_asked_for(
     servers.signed(f"{ALMA}/9/cloud/x86_64/images/CHECKSUM", text, seals[0])
     assert servers.newest("almalinux", "alma-9").offer.version == "9.8-20260525"
     assert servers.newest("almalinux", "alma-9", beta=True).offer.version.startswith("9.9-BETA")
+
+
+def test_the_folders_are_asked_for_once_in_a_run(
+    servers: Upstreams, seals: tuple[Seal, Seal]
+) -> None:
+    servers.use("rocky", seals[0])
+    servers.page(f"{ROCKY}/", *ROOT)
+    for arch in ARCHES.values():
+        rocky(servers, seals[0], "10.2", arch, "10.2-20260525.0")
+    asking, series = servers.asking(), servers.series("rocky")
+    for name in ("rocky-10", "rocky-10-arm64"):
+        assert is_signed_by(finding.newest(series[name], asking), seals[0])
+    paths = [each.path for each in servers.server.log]
+    assert paths.count("/dl.rockylinux.org/pub/rocky/") == 1
+    assert len(paths) == len(set(paths))
+    finding.newest(series["rocky-10"], servers.asking())
+    assert len(servers.server.asked("/pub/rocky/")) > len(paths), "the next run asks again"

@@ -11,7 +11,6 @@ from typing import Final
 from builder import paths
 from builder.checksums import Checksum
 from builder.downloads import records
-from builder.downloads.documents import Documents
 from builder.errors import InfrastructureError
 from builder.imports import vouching
 from builder.store.keys import Keyring
@@ -83,12 +82,12 @@ def _product(name: str, base: str, series: Series, asking: Asking) -> Found:
     signature = series.traits.signature
     keyring: Pinned | None = None
     if signature is not None and signature.over == "index":
-        ring = signing.keyring(signature, series)
+        ring = signing.keyring(signature, series, asking)
         keyring = Pinned(ring.content, ring.source, ring.expired, signature)
     hosts = None if keyring is not None else series.upstream.redirects
     first: InfrastructureError | None = None
     for address in asking.addresses(base, series.upstream):
-        documents = Documents(asking.client(address), asking.kept, hosts)
+        documents = asking.documents(address, hosts)
         streams = Streams(address, documents, keyring, Memory(paths.cache().stores))
         try:
             found = streams.products([name]).get(name)
