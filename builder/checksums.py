@@ -13,8 +13,9 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from builder.errors import InfrastructureError
@@ -79,6 +80,14 @@ class Checksums:
         """The files that it is about, each once and in its order."""
         return tuple(dict.fromkeys(line.name for line in self.lines if line.name))
 
+    @cached_property
+    def _by_name(self) -> Mapping[str, Sequence[Line]]:
+        # A list may have 100,000 lines, and be asked about each of them.
+        found: dict[str, list[Line]] = {}
+        for line in self.lines:
+            found.setdefault(line.name, []).append(line)
+        return found
+
     def find(self, name: str, *, alone: bool = False) -> Checksum | None:
         """The strongest digest of a file; None where no line is about it.
 
@@ -86,10 +95,9 @@ class Checksums:
         count. With `alone`, the list is about this file only, and may be a digest without a name.
         InfrastructureError where two lines disagree, or no accepted algorithm is there.
         """
-        wanted = _plain(name)
-        about = [line for line in self.lines if line.name == wanted]
+        about = self._by_name.get(_plain(name), ())
         if not about and alone:
-            about = [line for line in self.lines if not line.name]
+            about = self._by_name.get("", ())
         found: dict[str, str] = {}
         for line in about:
             if found.setdefault(line.algorithm, line.digest) != line.digest:

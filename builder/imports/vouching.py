@@ -14,7 +14,8 @@ from builder.store.keys import Keyring
 
 SIGNED: Final = "signed by"
 ONLY_TLS: Final = "only the server, by TLS; no digest is published"
-SIGNER: Final = re.compile(rf"{SIGNED} ([0-9A-F]{{40,64}})")
+# At the end of the line: what stands before it may be words of a server.
+SIGNER: Final = re.compile(rf", {SIGNED} ([0-9A-F]{{40}}|[0-9A-F]{{64}})\Z")
 # Bytes of a list of digests, and of a signature.
 LARGEST_LIST: Final = 16 << 20
 LARGEST_SIGNATURE: Final = 1 << 16

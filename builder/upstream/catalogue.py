@@ -9,9 +9,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
+from pydantic import ValidationError
+
 from builder import distros, documents, names
 from builder.documents import DocumentError
-from builder.errors import ForgeError, UsageError
+from builder.errors import ForgeError, InfrastructureError, UsageError
 from builder.imports import versions
 from builder.upstream.asking import Asking
 from builder.upstream.indexes import open as indexes
@@ -125,7 +127,7 @@ def _releases(source: Source, asking: Asking, today: date) -> Sequence[ReleaseEn
         index = source.upstream.index
         assert index is not None, "read_file sees to that"
         told = indexes.releases(index, source.upstream, asking)
-        found = [ReleaseEntry(release=number) for number in _by_number(told)]
+        found = [_release(number, source) for number in _by_number(told)]
     known = {each.release: each for each in listed}
     return [known.get(each.release, each) for each in found[-newest.count :]]
 
@@ -144,8 +146,19 @@ def _distro_info(source: Source, today: date, *, lts: bool) -> list[ReleaseEntry
     ]
 
 
+def _release(number: str, source: Source) -> ReleaseEntry:
+    """A release that an index tells; InfrastructureError for what cannot be a part of a name."""
+    try:
+        return ReleaseEntry(release=number)
+    except ValidationError as error:
+        raise InfrastructureError(
+            f"the index of {source.name} tells a release that no name can have: {number[:40]!r}",
+            hint=f"look at it, or list releases: in {source.path}",
+        ) from error
+
+
 def _by_number(told: Iterable[str]) -> list[str]:
-    """Numbers of releases, the oldest first; what cannot be a part of a name is an error."""
+    """Numbers of releases, the oldest first."""
     found = sorted(set(told), key=versions.key)
     if not found:
         raise UsageError("the index tells no release", hint="list them in releases:")

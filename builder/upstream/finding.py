@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from builder import checksums
+from builder import checksums, web
 from builder.downloads.client import Client, public
 from builder.errors import InfrastructureError, UsageError
 from builder.imports import vouching
@@ -17,6 +17,7 @@ from builder.upstream import candidates, signing
 from builder.upstream.asking import Asking
 from builder.upstream.candidates import Candidate
 from builder.upstream.indexes.open import reader
+from builder.upstream.kinds import GivenIndex
 from builder.upstream.series import Series
 
 # The channel of a store that images of upstreams are in.
@@ -65,6 +66,8 @@ def newest(series: Series, asking: Asking) -> Found:
             f"{series.source} has no version of {series.name}",
             hint=f"names may have changed: look at its servers, and at file: in {series.path}",
         )
+    if not isinstance(index, GivenIndex):
+        _must_be_on_the_web(found, series)
     found = _with_digest(found, series, asking)
     if found.serial is None:
         found = replace(found, modified=asking.modified(found.url, series.upstream, found.login))
@@ -119,6 +122,17 @@ def _with_digest(found: Candidate, series: Series, asking: Asking) -> Candidate:
             hint=f"an image without one is not taken in; name its list in {series.path}",
         )
     return replace(found, vouched=found.vouched or vouching.by_tls("the index"))
+
+
+def _must_be_on_the_web(found: Candidate, series: Series) -> None:
+    """Raise InfrastructureError for an address that no index may tell, such as a file here."""
+    try:
+        web.check(found.url, "")
+    except UsageError as error:
+        raise InfrastructureError(
+            f"{series.source} says that {found.file} is at an address that is no https URL",
+            hint="is there a proxy that changes answers? Nobody was asked there",
+        ) from error
 
 
 def _must_agree(found: Candidate, digest: str, url: str) -> None:

@@ -23,7 +23,7 @@ from builder.names import is_role
 from builder.upstream.kinds import IndexEntry, Url
 
 Fingerprint = Annotated[str, StringConstraints(pattern=r"^([0-9A-F]{40}|[0-9A-F]{64})$")]
-Release = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(\.[a-z0-9]+)*$")]
+Release = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(\.[a-z0-9]+)*$", max_length=32)]
 # What a part of a URL or of a file's name is made from.
 Template = Annotated[str, StringConstraints(pattern=r"^\S+$")]
 Firmware = Literal["bios", "uefi", "uefi-secureboot"]

@@ -6,10 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from builder import checksums
-from builder.downloads.client import Login
+from builder.downloads.client import Login, is_at, public
+from builder.errors import InfrastructureError
 from builder.facility import secret
 from builder.facility.remotes.access import bearer
 from builder.imports import githubapi
+from builder.imports.githubapi import Asset
 from builder.imports.vouching import by_tls
 from builder.upstream.asking import Asking
 from builder.upstream.candidates import Candidate, told
@@ -32,7 +34,7 @@ def candidates(index: GithubIndex, series: Series, asking: Asking) -> Iterator[C
             yield Candidate(
                 asset.name,
                 # With a token through the API, which also has private ones.
-                asset.url if login else asset.browser_download_url,
+                _address(asset, index) if login else asset.browser_download_url,
                 *words,
                 modified=asset.updated_at or release.published_at or release.created_at,
                 size=asset.size,
@@ -40,6 +42,16 @@ def candidates(index: GithubIndex, series: Series, asking: Asking) -> Iterator[C
                 vouched=by_tls(where),
                 login=login,
             )
+
+
+def _address(asset: Asset, index: GithubIndex) -> str:
+    """Where an asset is at the API, which knows the login, and nobody else does."""
+    if not is_at(asset.url, index.api):
+        raise InfrastructureError(
+            f"{public(index.api)} says that {asset.name} is at another server, {public(asset.url)}",
+            hint="our login is for that API only; is there a proxy that changes answers?",
+        )
+    return asset.url
 
 
 def _login(index: GithubIndex, series: Series) -> Login | None:

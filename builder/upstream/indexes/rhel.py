@@ -15,13 +15,12 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from threading import Lock
 from typing import Annotated, Final
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 
 from builder.checksums import Checksum
 from builder.downloads import records
-from builder.downloads.client import Client, Login, public
+from builder.downloads.client import Client, Login, is_at, public
 from builder.downloads.documents import PAGES, content
 from builder.downloads.records import Moment
 from builder.errors import InfrastructureError
@@ -152,7 +151,7 @@ def _images(index: RhelIndex, series: Series, asking: Asking, login: Login) -> I
 
 def _address(image: _Image, index: RhelIndex) -> str:
     """Where an image is: at the API, which knows the login, and nowhere else."""
-    if urlsplit(image.download)[:2] != urlsplit(index.url)[:2]:
+    if not is_at(image.download, index.url):
         raise InfrastructureError(
             f"{public(index.url)} says that {image.filename} is at another server,"
             f" {public(image.download)}",
