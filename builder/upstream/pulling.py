@@ -147,6 +147,10 @@ class _Work:
         assert wanted.found is not None
         try:
             with locks.alone(paths.state() / "upstream", f"upstream pull of {wanted.name}"):
+                there = self._came_meanwhile(wanted)
+                if there is not None:
+                    words = "another process brought it meanwhile"
+                    return Outcome(wanted, "unchanged", words, build=there)
                 self.meter.begins(f"{wanted.name}-{wanted.serial}")
                 arrived = bringing.bring(wanted.found, wanted.serial, self.asking, self.meter)
                 with self.turn:
@@ -162,6 +166,12 @@ class _Work:
             transferred=arrived.brought.transferred,
             warning="; ".join(filter(None, (arrived.warning, warning))),
         )
+
+    def _came_meanwhile(self, wanted: Checked) -> Build | None:
+        """The build that another process published after this one looked into the store."""
+        assert wanted.found is not None
+        shelf = Shelf(self.publisher.place, _index(self.publisher, dry_run=True))
+        return shelf.holds(wanted.name, wanted.found.offer)
 
     def _publish(self, arrived: Arrived) -> tuple[Build, str]:
         offer = arrived.offer
