@@ -11,6 +11,7 @@ from typing import Any, Final
 from builder import paths
 from builder.cli import common, stores, upstreams
 from builder.cli.progress import progress
+from builder.downloads.client import public
 from builder.errors import InfrastructureError, UsageError
 from builder.nightly.exits import NOTHING
 from builder.store import keys, reading
@@ -123,7 +124,7 @@ def plain(each: Checked) -> dict[str, Any]:
         "version": each.version,
         "serial": each.serial,
         "date": day(each),
-        "url": each.found.candidate.url if each.found else "",
+        "url": public(each.found.candidate.url) if each.found else "",
         "size": image.size if image else None,
         "checksum": f"{image.algorithm}:{image.digest}" if image else "",
         "vouched": offer.vouched if offer else "",

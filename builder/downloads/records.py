@@ -7,7 +7,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import quote
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    FailFast,
+    TypeAdapter,
+    ValidationError,
+)
 
 from builder.downloads.client import public
 from builder.downloads.documents import Document
@@ -28,6 +35,10 @@ def _day(moment: datetime) -> datetime:
     return found
 
 
+T = TypeVar("T")
+# What servers send may be long and wrong in each of its rows: the first one that is says enough,
+# and the words for all of them would fill the memory.
+Rows = Annotated[list[T], FailFast()]
 # A time with its zone, in UTC.
 Moment = Annotated[AwareDatetime, AfterValidator(_day)]
 
@@ -43,7 +54,8 @@ def model(kind: type[M], content: Any, url: str) -> M:
 def rows(kind: type[M], document: Document) -> list[M]:
     """The list of records that a document is."""
     try:
-        return TypeAdapter(list[kind]).validate_python(document.json())  # type: ignore[valid-type]
+        rows: TypeAdapter[list[M]] = TypeAdapter(Rows[kind])  # type: ignore[valid-type]
+        return rows.validate_python(document.json())
     except ValidationError as error:
         raise nonsense(document.url, error) from error
 

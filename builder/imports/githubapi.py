@@ -15,7 +15,7 @@ from pydantic import BaseModel, NonNegativeInt
 
 from builder.downloads import records
 from builder.downloads.documents import Documents
-from builder.downloads.records import Moment
+from builder.downloads.records import Moment, Rows
 
 JSON: Final = "application/vnd.github+json"
 # The file itself, and not what is known of it.
@@ -43,7 +43,7 @@ class Release(BaseModel):
     prerelease: bool = False
     created_at: Moment
     published_at: Moment | None = None
-    assets: list[Asset] = []
+    assets: Rows[Asset] = []
 
     @property
     def whole(self) -> list[Asset]:

@@ -15,12 +15,14 @@ from urllib.parse import urlsplit
 from builder import paths, web
 from builder.downloads import local
 from builder.downloads.client import Absent, Client, Login
-from builder.downloads.documents import LARGEST, Document, Documents
+from builder.downloads.documents import Document, Documents
 from builder.errors import InfrastructureError
 from builder.upstream.model import Upstream
 from builder.upstream.once import Known, Once
 
 T = TypeVar("T")
+# Bytes of a document: many times what any of them has.
+LARGEST: Final = 16 << 20
 # The first byte of a file, and the status of an answer with it.
 FIRST: Final = {"Range": "bytes=0-0"}
 PART: Final = (HTTPStatus.PARTIAL_CONTENT,)

@@ -21,6 +21,7 @@ from pydantic import BaseModel, Field, NonNegativeInt
 from builder.downloads import records
 from builder.downloads.client import Absent, public
 from builder.downloads.documents import Document
+from builder.downloads.records import Rows
 from builder.errors import InfrastructureError
 from builder.upstream.asking import Asking
 from builder.upstream.model import Upstream
@@ -60,7 +61,7 @@ class _Row(BaseModel):
 
 
 class _Table(BaseModel):
-    data: list[_Row]
+    data: Rows[_Row]
 
 
 def listed(

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from builder import checksums
 from builder.downloads.client import public
+from builder.downloads.records import Rows
 from builder.errors import InfrastructureError
 from builder.imports.vouching import LARGEST_LIST
 from builder.manifest.model import Package
@@ -40,7 +41,7 @@ class _Listed(BaseModel):
 
 
 class _Data(BaseModel):
-    packages: tuple[_Listed, ...] = ()
+    packages: Rows[_Listed] = []
 
 
 class _Item(BaseModel):
@@ -50,7 +51,7 @@ class _Item(BaseModel):
 
 class _Builds(BaseModel):
     kind: Literal["List"]
-    items: tuple[_Item, ...]
+    items: Rows[_Item]
 
 
 def read(series: Series, candidate: Candidate, asking: Asking) -> tuple[Package, ...]:

@@ -10,15 +10,20 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from pydantic import ValidationError
 
 from builder.checksums import Checksums, Line
+from builder.cli.upstream_check import plain
 from builder.downloads.client import Absent
 from builder.downloads.documents import Document, Documents
 from builder.errors import InfrastructureError
+from builder.imports.offers import Offer, OfferedFile
 from builder.imports.vouching import by_signature, by_tls, signer_of
 from builder.upstream import catalogue, finding
 from builder.upstream.asking import Asking
 from builder.upstream.candidates import Candidate
+from builder.upstream.checking import Checked
+from builder.upstream.finding import Found
 from tests.unit.upstreamseeds import GITHUB, SEEDS, SHA, Servers
 
 KEY = "F26ADFADBAE702EF7AF637459DA7EF23BFFCDF22"
@@ -163,3 +168,42 @@ def test_no_mirror_sees_a_login_to_tell_a_day() -> None:
     mirrors = {"https://a.example/": ("https://b.example/",)}
     assert asked_for(None, mirrors) == ["https://a.example/x", "https://b.example/x"]
     assert asked_for(lambda: {}, mirrors) == ["https://a.example/x"]
+
+
+@pytest.mark.parametrize("kind", ["fedora", "rhel", "debian", "github"])
+def test_rows_that_are_all_wrong_are_told_by_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Words for all of them would fill the memory."""
+    monkeypatch.setenv("RHEL_OFFLINE_TOKEN", "a token")
+    wrong = {
+        "fedora": b"[{},{},{}]",
+        "rhel": b'{"body":[{},{},{}]}',
+        "debian": b'{"kind":"List","items":[{},{},{}]}',
+        "github": b'[{"tag_name":"1","created_at":"2026-01-01T00:00:00Z","assets":[{},{},{}]}]',
+    }
+    servers = Servers(SEEDS[kind], lambda _: wrong[kind])
+    series = servers.seed.series(tmp_path)
+    with servers.asked(), pytest.raises(InfrastructureError) as caught:
+        finding.newest(series, Asking())
+    cause = caught.value.__cause__
+    assert isinstance(cause, ValidationError)
+    rows = {tuple(part for part in each["loc"] if isinstance(part, int)) for each in cause.errors()}
+    assert len(rows) == 1
+
+
+def test_a_query_is_in_no_answer_for_programs(tmp_path: Path) -> None:
+    """It may hold a signature that lets anybody in."""
+    series = SEEDS["fedora"].series(tmp_path)
+    made = Candidate("x", "https://a.example/x?Signature=a-secret")
+    offer = Offer(
+        "ours",
+        series.name,
+        "20261101",
+        "upstream",
+        (OfferedFile("x", "qcow2", made.url),),
+        "nobody",
+    )
+    found = Found(series, made, offer)
+    shown = plain(Checked(series.name, "ours", "new", found=found))
+    assert shown["url"] == "https://a.example/x"

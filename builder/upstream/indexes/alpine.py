@@ -17,6 +17,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from builder.downloads import records
 from builder.downloads.client import Absent, public
+from builder.downloads.records import Rows
 from builder.errors import InfrastructureError
 from builder.imports import versions
 from builder.upstream import folders
@@ -80,7 +81,7 @@ def _told(url: str, upstream: Upstream, asking: Asking) -> str | None:
     """The branch of a latest-releases.yaml; None where that is not a released one."""
     content = asking.document(url, upstream, largest=LARGEST).content
     try:
-        media = TypeAdapter(list[_Medium]).validate_python(yaml.load(content, Loader=_Texts))  # noqa: S506
+        media = TypeAdapter(Rows[_Medium]).validate_python(yaml.load(content, Loader=_Texts))  # noqa: S506
     except ValidationError as error:
         raise records.nonsense(url, error) from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:

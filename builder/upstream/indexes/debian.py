@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from builder import checksums
 from builder.downloads import records
 from builder.downloads.client import Absent, public
+from builder.downloads.records import Rows
 from builder.errors import InfrastructureError
 from builder.imports import vouching
 from builder.upstream.asking import Asking
@@ -46,7 +47,7 @@ class _Item(BaseModel):
 
 class _Items(BaseModel):
     kind: Literal["List"]
-    items: tuple[_Item, ...]
+    items: Rows[_Item]
 
 
 def candidates(index: DebianIndex, series: Series, asking: Asking) -> Iterator[Candidate]:

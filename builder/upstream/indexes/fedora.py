@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from builder.checksums import Checksum
 from builder.downloads import records
 from builder.downloads.client import Absent
+from builder.downloads.records import Rows
 from builder.imports.vouching import by_tls
 from builder.upstream.asking import Asking
 from builder.upstream.candidates import Candidate, told
@@ -71,7 +72,7 @@ class _Image(BaseModel):
 
 
 class _Images(BaseModel):
-    images: Mapping[str, Mapping[str, list[_Image]]]
+    images: Mapping[str, Mapping[str, Rows[_Image]]]
 
 
 class _ImagesFile(BaseModel):

@@ -22,7 +22,7 @@ from builder.checksums import Checksum
 from builder.downloads import records
 from builder.downloads.client import Client, Login, is_at, public
 from builder.downloads.documents import PAGES, content
-from builder.downloads.records import Moment
+from builder.downloads.records import Moment, Rows
 from builder.errors import InfrastructureError
 from builder.facility import secret
 from builder.facility.remotes.access import bearer
@@ -59,7 +59,7 @@ class _Image(BaseModel):
 
 
 class _Page(BaseModel):
-    body: list[_Image]
+    body: Rows[_Image]
 
 
 class _Answer(BaseModel):
