@@ -66,13 +66,15 @@ class Absent(InfrastructureError):
 
 
 def public(url: str) -> str:
-    """A URL without what may be secret: no login, no query."""
+    """A URL without what may be secret: no login, no query. It is shown, so it has no controls."""
     try:
         parts = urlsplit(url)
     except ValueError:
         return "an address that is none"
     host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"
+    shown = f"{parts.scheme}://{host}{parts.path}"
+    # A server may have written it for the terminal that shows it.
+    return "".join(each if each.isprintable() else "?" for each in shown)
 
 
 def is_at(url: str, other: str) -> bool:

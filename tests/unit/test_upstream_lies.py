@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from builder.checksums import Checksums, Line
 from builder.cli.upstream_check import plain
-from builder.downloads.client import Absent
+from builder.downloads.client import Absent, public
 from builder.downloads.documents import Document, Documents
 from builder.errors import InfrastructureError
 from builder.imports.offers import Offer, OfferedFile
@@ -207,3 +207,7 @@ def test_a_query_is_in_no_answer_for_programs(tmp_path: Path) -> None:
     found = Found(series, made, offer)
     shown = plain(Checked(series.name, "ours", "new", found=found))
     assert shown["url"] == "https://a.example/x"
+
+
+def test_an_address_that_is_shown_says_nothing_to_the_terminal() -> None:
+    assert public("https://a.example/\x1b]0;x\x07/\x9bimage?b") == "https://a.example/?]0;x?/?image"
