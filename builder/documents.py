@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -81,7 +81,11 @@ def flaws(model: type[BaseModel], text: str, path: Path, schema: str = "") -> li
     except DocumentError as error:
         return [error]
     except ValidationError as error:
-        found = [_flaw(detail, model, text, path, schema) for detail in error.errors()]
+        details = error.errors()
+        # A list whose only member is wrong is not empty as well.
+        places = {detail["loc"][:end] for detail in details for end in range(len(detail["loc"]))}
+        own = [detail for detail in details if detail["loc"] not in places]
+        found = [_flaw(detail, model, text, path, schema) for detail in own]
         return sorted(found, key=lambda each: each.line)
     return []
 
@@ -89,13 +93,50 @@ def flaws(model: type[BaseModel], text: str, path: Path, schema: str = "") -> li
 def _flaw(
     detail: ErrorDetails, model: type[BaseModel], text: str, path: Path, schema: str
 ) -> DocumentError:
+    keys, owner = _place(model, detail["loc"])
     more = f"; {schema} says more" if schema else ""
-    return DocumentError(
-        path,
-        _explain(detail, model),
-        f"fields are {', '.join(field_names(model))}{more}",
-        line_of(text, detail["loc"]),
-    )
+    hint = f"fields are {', '.join(field_names(owner))}{more}"
+    if detail["type"] == "union_tag_invalid":
+        hint = f"there are {detail['ctx']['expected_tags'].replace(chr(39), '')}{more}"
+    elif schema and detail["type"] not in ABOUT_FIELDS:
+        hint = f"{schema} says what it may be"
+    return DocumentError(path, _explain(detail, keys, owner), hint, line_of(text, keys))
+
+
+def _place(model: type[BaseModel], loc: Sequence[Key]) -> tuple[list[Key], type[BaseModel]]:
+    """The keys of the file that lead to a flaw, and the model whose field the last one is.
+
+    Of models that a field chooses between, pydantic puts the chosen one's tag among the keys.
+    """
+    keys: list[Key] = []
+    owner, models = model, [model]
+    for part in loc:
+        tagged = [each for each in models if _has_tag(each, part)] if len(models) > 1 else []
+        if tagged:
+            models = tagged
+            owner = models[0]
+            continue
+        if part == "[key]":
+            continue
+        keys.append(part)
+        if isinstance(part, int) or len(models) != 1:
+            continue
+        (owner,) = models
+        named = {field.alias or name: field for name, field in owner.model_fields.items()}
+        if part in named:
+            models = _models(named[part].annotation) or models
+    return keys, owner
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The models that a field may hold, or a list or a mapping in it."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models(inner)]
+
+
+def _has_tag(model: type[BaseModel], tag: Key) -> bool:
+    return any(tag in get_args(field.annotation) for field in model.model_fields.values())
 
 
 def parse_yaml(text: str, path: Path) -> object:
@@ -183,6 +224,19 @@ def _not_a_dict(field: str, _detail: ErrorDetails, model: type[BaseModel]) -> st
     return f"the field {field}: a mapping is expected, such as {example}"
 
 
+def _unknown_tag(field: str, detail: ErrorDetails, _model: type[BaseModel]) -> str:
+    said, known = detail["ctx"], detail["ctx"]["expected_tags"].replace("'", "").split(", ")
+    which = said["discriminator"].strip("'")
+    return f"the field {field}.{which} is {said['tag']!r}{did_you_mean(said['tag'], known)}"
+
+
+def _no_tag(field: str, detail: ErrorDetails, _model: type[BaseModel]) -> str:
+    which = detail["ctx"]["discriminator"].strip("'")
+    return f"the field {field}.{which} is missing"
+
+
+# Flaws of fields as such, and not of what they say.
+ABOUT_FIELDS = ("missing", "extra_forbidden", "model_type")
 # How pydantic's types of errors read; the others say "the field X: ..." and pydantic's own words.
 SENTENCES: dict[str, Callable[[str, ErrorDetails, type[BaseModel]], str]] = {
     "missing": lambda field, _, __: f"the field {field} is missing",
@@ -190,15 +244,17 @@ SENTENCES: dict[str, Callable[[str, ErrorDetails, type[BaseModel]], str]] = {
     "model_type": _not_a_mapping,
     "dict_type": _not_a_dict,
     "tuple_type": lambda field, _, __: f"the field {field}: a list is expected, such as [A, B]",
+    "union_tag_invalid": _unknown_tag,
+    "union_tag_not_found": _no_tag,
     "value_error": lambda field, detail, _: (
         (f"the field {field}: " if field else "") + str(detail["ctx"]["error"])
     ),
 }
 
 
-def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
+def _explain(detail: ErrorDetails, keys: Sequence[Key], model: type[BaseModel]) -> str:
     """One of pydantic's errors as a sentence about a field of the file."""
-    field = ".".join(str(part) for part in detail["loc"] if part != "[key]")
+    field = ".".join(map(str, keys))
     sentence = SENTENCES.get(detail["type"])
     if sentence is not None:
         return sentence(field, detail, model)

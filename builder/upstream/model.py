@@ -15,14 +15,19 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from builder.facility.kinds import Entry, Line
 from builder.models import ARCHES
 from builder.names import is_role
 from builder.upstream.kinds import IndexEntry, Url
 
-Fingerprint = Annotated[str, StringConstraints(pattern=r"^([0-9A-F]{40}|[0-9A-F]{64})$")]
+# gpg prints them in groups of four.
+Fingerprint = Annotated[
+    str,
+    StringConstraints(pattern=r"^([0-9A-F]{40}|[0-9A-F]{64})$"),
+    BeforeValidator(lambda said: "".join(said.split()).upper() if isinstance(said, str) else said),
+]
 Release = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(\.[a-z0-9]+)*$", max_length=32)]
 # What a part of a URL or of a file's name is made from.
 Template = Annotated[str, StringConstraints(pattern=r"^\S+$")]

@@ -10,13 +10,15 @@ from typing import Any, Final
 
 import yaml
 
-from builder import documents
+from builder import documents, names
 from builder.documents import DocumentError
 from builder.upstream import catalogue
 from builder.upstream.candidates import Told
 from builder.upstream.catalogue import SCHEMA
 from builder.upstream.model import Upstream
 
+# A word whose brace is not closed; {8} and {2,3} count in regular expressions.
+OPEN: Final = re.compile(r"\{([a-z]+)(?![a-z]*\})")
 WORD: Final = re.compile(r"\{([a-z]+)\}")
 # What stands in place of words in braces: of each image, and of one version of it.
 OF_IMAGES: Final = frozenset({"distro", "release", "number", "codename", "arch"})
@@ -74,11 +76,19 @@ def _in_words(path: Path, text: str, own: frozenset[str]) -> Iterator[DocumentEr
         known = own | OF_IMAGES
         if not early and keys[-1] != "keyring":
             known |= OF_VERSIONS
+        for word in OPEN.findall(said):
+            yield DocumentError(
+                path,
+                f"the field {keys[-1]} has {{{word}, and no brace behind it",
+                f"write {{{word}}}",
+                documents.line_of(text, keys),
+            )
         for word in dict.fromkeys(WORD.findall(said)):
             if word not in known:
                 yield DocumentError(
                     path,
-                    f"the field {keys[-1]} has {{{word}}}, which stands for nothing there",
+                    f"the field {keys[-1]} has {{{word}}}, which stands for nothing"
+                    f" there{names.did_you_mean(word, known)}",
                     f"words are {', '.join(sorted(known))}",
                     documents.line_of(text, keys),
                 )
