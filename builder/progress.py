@@ -18,7 +18,10 @@ class Progress(Protocol):
         """A new stage begins, such as "Installing packages"."""
 
     def update(self, done: int, total: int, detail: str = "") -> None:
-        """Within the stage, `done` of `total` steps are made; `detail` names the present one."""
+        """Within the stage, `done` of `total` steps are made; `detail` names the present one.
+
+        The total is 0 where nobody knows it.
+        """
 
     def finish(self) -> None:
         """The run is over, well or not."""
@@ -56,7 +59,8 @@ class PlainProgress:
         """Print a detail when it changes: tasks of FAI, not single packages."""
         if detail and detail != self._detail:
             self._detail = detail
-            print(f"          {detail} ({done}/{total})", file=sys.stderr, flush=True)
+            counted = f" ({done}/{total})" if total else ""
+            print(f"          {detail}{counted}", file=sys.stderr, flush=True)
 
     def finish(self) -> None:
         """Nothing is left on the screen that would have to be cleared."""

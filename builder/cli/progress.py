@@ -50,8 +50,8 @@ class TerminalProgress:
         self._task = self._bars.add_task(title, total=None, detail="")
 
     def update(self, done: int, total: int, detail: str = "") -> None:
-        """Move the bar."""
-        self._bars.update(self._task, completed=done, total=total, detail=detail)
+        """Move the bar; it goes to and fro where the total is not known."""
+        self._bars.update(self._task, completed=done, total=total or None, detail=detail)
 
     def finish(self) -> None:
         """Tick the last stage off and leave the terminal as it was."""

@@ -38,7 +38,7 @@ from builder.upstream import bringing, scs
 from builder.upstream.asking import Asking
 from builder.upstream.bringing import Arrived
 from builder.upstream.checking import JOBS as ASKING
-from builder.upstream.checking import Checked, check
+from builder.upstream.checking import Checked, check, counted
 from builder.upstream.choosing import Chosen
 from builder.upstream.finding import CHANNEL
 from builder.upstream.shelf import Shelf
@@ -118,7 +118,7 @@ def pull(
         return Pulled(tuple(planned), _surplus(chosen, shelf.index, coming))
     work = _Work(asking, publisher, now, _Meter(coming, progress), beside)
     if coming:
-        progress.stage(f"Bringing {len(coming)} images{_amount(coming)}")
+        progress.stage(f"Bringing {counted(len(coming))}{_amount(coming)}")
     came = side_by_side([partial(work.one, each) for each in coming], jobs)
     by_name = {each.checked.name: each for each in came}
     outcomes = tuple(by_name.get(each.name) or _planned(each) for each in checks)
@@ -208,7 +208,8 @@ class _Meter:
 
     def __init__(self, coming: Sequence[Checked], progress: Progress) -> None:
         self._progress = progress
-        self._total = _size(coming) >> 20
+        # MiB; of a part nobody would see how far all of it is.
+        self._total = _size(coming) >> 20 if _all_told(coming) else 0
         self._done = 0
         self._lock = Lock()
 
@@ -224,7 +225,8 @@ class _Meter:
         with self._lock:
             before, self._done = self._done >> 20, self._done + count
             if self._done >> 20 != before:
-                self._progress.update(self._done >> 20, max(self._total, self._done >> 20))
+                total = max(self._total, self._done >> 20) if self._total else 0
+                self._progress.update(self._done >> 20, total)
 
 
 def _index(publisher: Publisher, *, dry_run: bool) -> StoreIndex | None:
@@ -277,6 +279,12 @@ def _size(coming: Sequence[Checked]) -> int:
     return sum(image.size or 0 for image in found)
 
 
+def _all_told(coming: Sequence[Checked]) -> bool:
+    """Whether the size of each image is told."""
+    found = (image for each in coming if each.found for image in each.found.offer.images)
+    return all(image.size for image in found)
+
+
 def _amount(coming: Sequence[Checked]) -> str:
-    size = _size(coming)
-    return f" ({max(size >> 20, 1)} MiB or more)" if size else ""
+    size, more = _size(coming), "" if _all_told(coming) else " or more"
+    return f" ({max(size >> 20, 1)} MiB{more})" if size else ", in MiB"

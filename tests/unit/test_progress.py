@@ -17,6 +17,7 @@ def test_each_stage_and_each_new_detail_is_one_line(capsys: pytest.CaptureFixtur
     shown.update(1, 9, "installing packages")
     shown.update(2, 9, "installing packages")
     shown.update(9, 9, "finishing")
+    shown.update(3, 0, "of nobody knows how many")
     shown.finish()
     out, err = capsys.readouterr()
     assert out == ""
@@ -25,6 +26,7 @@ def test_each_stage_and_each_new_detail_is_one_line(capsys: pytest.CaptureFixtur
     assert [line.strip() for line in lines[1:]] == [
         "installing packages (1/9)",
         "finishing (9/9)",
+        "of nobody knows how many",
     ]
 
 
