@@ -213,11 +213,21 @@ def _matched(
     ]
     series = sorted({each.name for each in matching})
     if not series:
+        elsewhere = sorted(
+            {
+                each.channel
+                for remote in asked
+                for each in offers[remote]
+                if site.facility.wanted(each.name) is row
+            }
+        )
         return Finding(
             False,
             subject,
             f"nothing of {', '.join(asked)} matches in {', '.join(row.channels)}",
-            "mend the pattern, the channels, or the remote's own images",
+            f"it is in {', '.join(elsewhere)}: say channels: [{', '.join(elsewhere)}] in that row"
+            if elsewhere
+            else "mend the pattern, the channels, or the remote's own images",
         )
     bare = sorted({each.name for each in matching if not each.of(row.formats)})
     if bare:

@@ -253,6 +253,8 @@ def _not_found(
     if of_it:
         among = f" in {', '.join(channels)}" if channels and not (ref.serial or ref.tag) else ""
         hint = f"there is {', '.join(of_it[-5:])}; name one with {ref.name}:SERIAL"
+        if among:
+            hint += ", or say channels: in its row of facility.yaml"
         return UsageError(f"{where} has no {ref}{among}", hint=hint)
     everything = [ask(source)[0] for source in sources]
     known = {offer.name for answer in everything for offer in answer.offers}

@@ -100,6 +100,12 @@ def test_a_row_without_images_is_found(here: World, offered: Any, said: str) -> 
     assert said in wrong(here)["series debian-13*"].sentence
 
 
+def test_a_row_of_another_channel_is_told_which(here: World) -> None:
+    here.remotes["portal"].given = [offer("debian-13", "20261120", channel="upstream")]
+    found = wrong(here)["series debian-13*"]
+    assert found.hint == "it is in upstream: say channels: [upstream] in that row"
+
+
 def test_too_little_room_is_found(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     here.remotes["portal"].given = [
         offer("debian-13", f"2026112{day}", size=10**9) for day in range(4)
