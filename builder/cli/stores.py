@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections import deque
 from datetime import timedelta
 from pathlib import Path
@@ -39,6 +40,19 @@ def add_keyring(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the public keys that its index may be signed with (default: that key)",
     )
+
+
+def trusted(arguments: argparse.Namespace) -> keys.Verifies:
+    """The public keys of `--keyring`, else of `--key`, for a verb that only reads a store."""
+    if arguments.keyring:
+        return keys.read_keyring(arguments.keyring)
+    if not (arguments.key or os.environ.get(keys.KEY_VARIABLE)):
+        raise UsageError(
+            "a store is signed, and nobody says by whom",
+            hint="give its public key with --keyring FILE; of a store of your own, its key with"
+            f" --key or {keys.KEY_VARIABLE}",
+        )
+    return keys.signer(arguments.key).keyring()
 
 
 def add_dry_run(parser: argparse.ArgumentParser) -> None:

@@ -11,10 +11,10 @@ from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 
-from builder import paths
+from builder import names, paths
 from builder.cli import common, stores
 from builder.errors import InfrastructureError, UsageError
-from builder.store import keys, reading
+from builder.store import reading
 from builder.store.folder import FolderPlace
 from builder.store.index import SeriesEntry
 from builder.store.memory import Memory
@@ -69,12 +69,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _call(arguments: argparse.Namespace) -> int:
     place = open_readable(arguments.store)
     base = _base(place, arguments.url)
-    trusted = (
-        keys.read_keyring(arguments.keyring)
-        if arguments.keyring
-        else keys.signer(arguments.key).keyring()
+    index = reading.read(
+        place, stores.trusted(arguments), Memory(paths.cache().stores), datetime.now(UTC)
     )
-    index = reading.read(place, trusted, Memory(paths.cache().stores), datetime.now(UTC))
     found = osism.catalogue(
         _wanted(index.series, arguments.names),
         partial(reading.described, place),
@@ -105,7 +102,9 @@ def _base(place: Readable, given: str | None) -> str:
 
 def _wanted(series: Iterable[SeriesEntry], words: list[str]) -> Iterator[SeriesEntry]:
     unknown = dict.fromkeys(words)
+    known = []
     for entry in series:
+        known.append(entry.name)
         fit = [word for word in words if fnmatchcase(entry.name, word)]
         for word in fit:
             unknown.pop(word, None)
@@ -113,7 +112,8 @@ def _wanted(series: Iterable[SeriesEntry], words: list[str]) -> Iterator[SeriesE
             yield entry
     if unknown:
         raise UsageError(
-            f"the store has no {', '.join(unknown)}", hint="names are those of its series"
+            f"the store has no {', '.join(unknown)}{names.did_you_mean(min(unknown), known)}",
+            hint="names are those of its series",
         )
 
 

@@ -22,7 +22,7 @@ from builder.store.index import StoreIndex
 from builder.store.writing import Publisher
 from builder.upstream.choosing import choose
 from builder.upstream.finding import CHANNEL
-from builder.upstream.pulling import JOBS, Beside, Outcome, Pulled, pull
+from builder.upstream.pulling import JOBS, Beside, Pulled, pull
 
 DESCRIPTION = f"""\
 Bring the newest images of distributions into a store, in the channel {CHANNEL}: what is not there
@@ -145,8 +145,8 @@ def lines(done: Pulled, *, dry_run: bool) -> Iterator[str]:
         for each in done.outcomes
     ]
     yield from common.table(HEADINGS, rows)
-    for each in done.outcomes:
-        yield from _more(each)
+    yield from upstreams.hints((each.checked.name, each.hint) for each in done.outcomes)
+    yield from upstreams.hints((each.checked.name, each.warning) for each in done.outcomes)
     would = "would be " if dry_run else ""
     for step in done.removed:
         yield f"{would}removed: {step.series}-{step.build.serial}; {step.reason}"
@@ -159,13 +159,6 @@ def lines(done: Pulled, *, dry_run: bool) -> Iterator[str]:
     )
     amount = "" if dry_run else f"; {done.transferred / 10**6:.1f} MB transferred"
     yield f"{counts}, {would}removed: {len(done.removed)}{amount}"
-
-
-def _more(each: Outcome) -> Iterator[str]:
-    for line in each.hint.splitlines():
-        yield f"{each.checked.name}: {line}"
-    if each.warning:
-        yield f"{each.checked.name}: {each.warning}"
 
 
 def _plain(done: Pulled, store: str, *, dry_run: bool) -> dict[str, Any]:

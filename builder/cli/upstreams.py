@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,8 @@ from builder.upstream.catalogue import FOLDER, Catalogue
 
 FOLDERS_VARIABLE: Final = "FAI_FORGE_UPSTREAMS"
 INSTEAD_VARIABLE: Final = "FAI_FORGE_UPSTREAM_INSTEAD"
+# How many images one line names.
+MOST_NAMES: Final = 3
 PAIR: Final = re.compile(r"(https?://[^\s=?#]+)=(https?://[^\s?#]+)")
 
 
@@ -83,6 +86,24 @@ def folders(arguments: argparse.Namespace) -> tuple[Path, ...]:
                 f"{folder} is no folder", hint=f"--upstreams and ${FOLDERS_VARIABLE} name folders"
             )
     return (paths.project_root() / FOLDER, *own)
+
+
+def hints(said: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """What to do about images, by their names; what is the same for many is said once."""
+    names: dict[str, list[str]] = {}
+    for name, hint in said:
+        if hint:
+            names.setdefault(hint, []).append(name)
+    for hint, those in names.items():
+        for line in hint.splitlines():
+            yield f"{_some(those)}: {line}"
+
+
+def _some(names: list[str]) -> str:
+    """Names for a line: all of a few, and how many there are of others."""
+    shown = ", ".join(names[:MOST_NAMES])
+    more = len(names) - MOST_NAMES
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _pair(word: str) -> tuple[str, str]:

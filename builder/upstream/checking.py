@@ -75,13 +75,13 @@ def check(
     count, lock = [0], Lock()
 
     def one(series: Series) -> Checked:
-        found = checked(series, asking, shelf, now, named=chosen.named)
+        found = checked(series, asking, shelf, now, named=series.name in chosen.demanded)
         with lock:
             count[0] += 1
             progress.update(count[0], len(chosen.series))
         return found
 
-    progress.stage(f"Asking for {len(chosen.series)} images")
+    progress.stage(f"Asking for {counted(len(chosen.series))}")
     found = side_by_side([partial(one, series) for series in chosen.series], jobs)
     return (*found, *down)
 
@@ -89,7 +89,7 @@ def check(
 def checked(
     series: Series, asking: Asking, shelf: Shelf | None, now: datetime, *, named: bool = False
 ) -> Checked:
-    """One image; what is wrong with it becomes its state. `named`: somebody asked for just it."""
+    """One image; what is wrong with it becomes its state. `named`: it must be there."""
     if not series.supplied and not named:
         words = f"nobody has supplied {series.missing}"
         return Checked(series.name, series.source, "skipped", words, series=series)
@@ -102,7 +102,7 @@ def checked(
         _must_be_signed(series, found, had)
         serial = _serial(found, now)
         if shelf is None or had is None:
-            return _new(known, shelf, serial, "the store has none" if shelf else "")
+            return _new(known, shelf, serial, "the first one" if shelf else "")
         return _compared(known, shelf, found, had, serial)
     except ForgeError as error:
         return replace(known, reason=error.message, hint=error.hint, code=error.exit_code)
@@ -124,7 +124,7 @@ def _compared(known: Checked, shelf: Shelf, found: Found, had: Had, serial: str)
         )
     if found.offer.version == ours:
         return _new(known, shelf, serial, f"{ours} was replaced by other content of that name")
-    return _new(known, shelf, serial, f"the store has {ours}")
+    return _new(known, shelf, serial, f"newer than {ours}")
 
 
 def _new(known: Checked, shelf: Shelf | None, serial: str, reason: str) -> Checked:
@@ -186,6 +186,11 @@ def _must_be_signed(series: Series, found: Found, had: Had | None) -> None:
             hint="ask its makers before you believe it; if they really sign no more, tag the builds"
             " that you need, and have it under another name",
         )
+
+
+def counted(images: int) -> str:
+    """So many images, in words."""
+    return "1 image" if images == 1 else f"{images} images"
 
 
 def _failed(name: str, source: str, error: ForgeError) -> Checked:

@@ -18,12 +18,15 @@ from builder.upstream.series import Series
 class Chosen:
     """The images that were meant, and the sources whose releases cannot be known, with the why.
 
-    `named` says that somebody wrote their names, and not only that all are wanted.
+    `named` says that somebody wrote their names, and not only that all are wanted. `demanded` are
+    the images that somebody asked for in a way that leaves nothing if they are not there: by their
+    names, or by a word that means nothing which a site has.
     """
 
     series: tuple[Series, ...]
     failures: tuple[tuple[str, ForgeError], ...] = ()
     named: bool = False
+    demanded: frozenset[str] = frozenset()
 
 
 def choose(catalogue: Catalogue, words: Sequence[str], asking: Asking) -> Chosen:
@@ -60,7 +63,17 @@ def choose(catalogue: Catalogue, words: Sequence[str], asking: Asking) -> Chosen
                 f"no upstream has {word}{names.did_you_mean(word, _all_names(catalogue, known))}",
                 hint="fai-forge upstream list shows all of them",
             )
-    return Chosen(tuple(found.values()), tuple(failures), named=bool(words))
+    chosen = tuple(found.values())
+    demanded = frozenset(name for word in wanted for name in _demanded(word, chosen))
+    return Chosen(chosen, tuple(failures), named=bool(words), demanded=demanded)
+
+
+def _demanded(word: str, chosen: Sequence[Series]) -> Iterator[str]:
+    meant = [each for each in chosen if _means(word, each)]
+    if word in {each.name for each in meant}:
+        yield word
+    elif not any(each.supplied for each in meant):
+        yield from (each.name for each in meant)
 
 
 def _all_names(catalogue: Catalogue, known: set[str]) -> Iterator[str]:

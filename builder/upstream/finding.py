@@ -58,7 +58,7 @@ def newest(series: Series, asking: Asking) -> Found:
     if not series.supplied:
         raise UsageError(
             f"nobody has supplied {series.missing}",
-            hint=f"the comment in {series.path.name} says how",
+            hint=f"the comment in {series.path} says how, and docs/upstreams.md",
         )
     found = candidates.newest(reader(index).candidates(index, series, asking))
     if found is None:

@@ -85,7 +85,7 @@ def test_what_is_newest_and_what_we_have(world: World, call: Any) -> None:
     world.ours.put("10.2", "20261102")
     code, answer = call("check", "--store", at(world), "--json", "--exit-code")
     assert (code, answer["images"][0]["state"]) == (0, "new")
-    assert answer["images"][0]["reason"] == f"the store has 10.1-{DAY}"
+    assert answer["images"][0]["reason"] == f"newer than 10.1-{DAY}"
     assert answer["images"][0]["serial"] == "20261102"
 
 
@@ -96,14 +96,25 @@ def test_the_table_says_it(world: World, call: Any) -> None:
     other.write(world.upstreams)
     code, said = call("check", "--store", at(world))
     assert code == 4
-    heading, failed, ours, summary = said.splitlines()
-    assert heading.split()[:3] == ["IMAGE", "NEWEST", "OF"]
+    heading, failed, ours, hint, summary = said.splitlines()
+    assert heading.split()[:4] == ["IMAGE", "NEWEST", "OF", "SIGNED"]
     today = f"{datetime.now(UTC):%Y-%m-%d}"
-    words = ["alma-10", "10.2-20261102", "2026-11-02", f"10.1-{DAY}", today, "NEW"]
-    assert ours.split()[:6] == words
+    words = ["alma-10", "10.2-20261102", "2026-11-02", "no", f"10.1-{DAY}", today, "NEW"]
+    assert ours.split()[:7] == words
     assert failed.startswith("alma-9 ")
     assert "SHA256SUMS is not there (404)" in failed
+    assert hint.startswith("alma-9: ")
     assert summary == "images: 2, new: 1, current: 0, older: 0, skipped: 0, failed: 1"
+    heading, _, ours, *_ = call("check")[1].splitlines()
+    assert heading.split() == ["IMAGE", "NEWEST", "OF", "SIGNED", "STATE", "WHY"]
+    assert ours.split() == [*words[:3], "no"]
+
+
+def test_what_is_signed_is_told(world: World, call: Any) -> None:
+    world.ours.sign()
+    world.ours.write(world.upstreams)
+    assert call("check")[1].splitlines()[1].split()[3] == "list"
+    assert call("check", "--json")[1]["images"][0]["signed"] == "list"
 
 
 def test_pull_says_what_it_did(world: World, call: Any) -> None:
@@ -179,6 +190,10 @@ def test_what_a_site_has_to_supply_is_left_out(world: World, call: Any) -> None:
     assert (code, answers) == (0, {"alma-10": "pulled", "alma-9": "skipped"})
     assert "nobody has supplied" in answer["images"][0]["reason"]
     assert call("pull", "alma-9", "--to", at(world))[0] == 2
+    assert call("pull", "other", "--to", at(world))[0] == 2
+    # Some of it is there: who names a source wants what there is.
+    assert call("pull", "alma-*", "--to", at(world))[0] == 0
+    assert call("pull", "alma-*", "alma-9", "--to", at(world))[0] == 2
     assert call("check", "--exit-code", "--store", at(world))[0] == 5
 
 

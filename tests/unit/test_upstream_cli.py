@@ -13,6 +13,7 @@ import pytest
 from builder import cli, paths
 from builder.cli import upstream, upstreams
 from builder.errors import UsageError
+from builder.store.keys import KEY_VARIABLE
 from builder.upstream import catalogue, validating
 from builder.upstream.keeping import keeps
 from builder.upstream.model import schema
@@ -84,7 +85,16 @@ def test_the_schema_is_current() -> None:
         ("os_distro: ours\n", "os_distr: ours\n", 2, "there is no field os_distr"),
         ("unsigned: nobody signs it\n", "", 0, "it says neither signature nor unsigned"),
         ("amd64:", "amd46:", 4, "amd46 is no architecture of ours"),
-        ("kind: checksums", "kind: checksum", 5, "checksum"),
+        (
+            "kind: checksums",
+            "kind: checksum",
+            5,
+            "index.kind is 'checksum'; did you mean checksums",
+        ),
+        ("kind: checksums, ", "", 5, "the field index.kind is missing"),
+        (", list:", ", kind: listing, lst:", 5, "this is not YAML"),
+        ("{release}/", "{release/", 5, "list has {release, and no brace behind it"),
+        ("{release}/", "{relase}/", 5, "stands for nothing there; did you mean release?"),
         ("{arch}/SHA", "{architecture}/SHA", 5, "{architecture}, which stands for nothing"),
         ("(?P<version>", "(?P<versoin>", 6, "the group versoin, which means nothing"),
         ("(?P<version>", "(", 1, ""),
@@ -107,6 +117,53 @@ def test_what_is_wrong_is_named_with_its_line(
     assert len(found) == 1
     assert said in found[0].sentence
     assert found[0].line == line
+
+
+def test_hints_are_about_the_place(tmp_path: Path) -> None:
+    """Of a flaw in an index the fields of the whole file are no help."""
+    path = tmp_path / "ours.yaml"
+    path.write_text(GOOD.replace("list:", "lst:"))
+    told = [(each.sentence, each.hint.partition(";")[0]) for each in validating.flaws(path)]
+    assert told == [
+        ("the field index.list is missing", "fields are kind, list"),
+        ("there is no field index.lst; did you mean list?", "fields are kind, list"),
+    ]
+    path.write_text(GOOD.replace("keep: 2", "keep: many"))
+    assert [each.hint for each in validating.flaws(path)] == [
+        f"{catalogue.SCHEMA} says what it may be"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "right"),
+    [("ee6d b7b9 8f5b f5ed d9da  0de5 dee5 c11c c2a1 e572", True), ("DEE5C11CC2A1E572", False)],
+)
+def test_fingerprints_as_gpg_prints_them(tmp_path: Path, key: str, right: bool) -> None:
+    path = tmp_path / "ours.yaml"
+    signature = f"signature: {{file: a.asc, keyring: a.gpg, keys: [{key}]}}"
+    path.write_text(GOOD.replace("unsigned: nobody signs it", signature))
+    found = [each.sentence for each in validating.flaws(path)]
+    # Once: that the list has no other key says nothing.
+    assert (len(found), key in "".join(found)) == ((0, False) if right else (1, True))
+
+
+def test_what_is_the_same_of_many_is_said_once() -> None:
+    said = [("a", "do"), ("b", ""), ("c", "do"), ("d", "this\nand that"), ("e", "do"), ("f", "do")]
+    assert list(upstreams.hints(said)) == ["a, c, e and 1 more: do", "d: this", "d: and that"]
+
+
+def test_nothing_is_new_of_no_store(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["upstream", "check", "--exit-code"]) == 2
+    assert "--exit-code needs --store" in capsys.readouterr().err
+
+
+def test_readers_need_no_secret_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    for verb in ("check", "export"):
+        assert cli.main(["upstream", verb, "--store", str(tmp_path)]) == 2
+        assert "--keyring FILE" in capsys.readouterr().err
 
 
 def test_words_of_a_file_itself_stand_for_something(tmp_path: Path) -> None:
