@@ -21,7 +21,7 @@ from builder.manifest.imported import Document
 from builder.manifest.model import Verdict
 from builder.manifest.parts import FileName
 from builder.store.incus_metadata import ROOTS, SUFFIX, fingerprint
-from builder.store.index import SUMS, Digest, Image
+from builder.store.index import NO_BOOT, SUMS, Digest, Image
 
 FILE_NAME: Final = TypeAdapter(FileName)
 # Made for each publication: systemd's importctl wants the signature of SHA256SUMS as bytes, in a
@@ -127,7 +127,7 @@ def doubts(manifest: Document) -> tuple[str, ...]:
     """What speaks against publishing a build: what failed, and what was never tried."""
     return (
         *_doubts("check", "no check was made", manifest.checks),
-        *_doubts("boot", "no boot was tried", manifest.boots),
+        *_doubts("boot", NO_BOOT, manifest.boots),
     )
 
 

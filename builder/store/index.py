@@ -77,6 +77,10 @@ class TagEntry(Part):
     """The commit or link that asked for it."""
 
 
+# What the index says of a build that nobody booted.
+NO_BOOT: Final = "no boot was tried"
+
+
 class Build(Part):
     """One published build."""
 

@@ -287,4 +287,4 @@ def _all_told(coming: Sequence[Checked]) -> bool:
 
 def _amount(coming: Sequence[Checked]) -> str:
     size, more = _size(coming), "" if _all_told(coming) else " or more"
-    return f" ({max(size >> 20, 1)} MiB{more})" if size else ", in MiB"
+    return f" ({max(size >> 20, 1)} MiB{more})" if size else " (counted in MiB)"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from builder.manifest.decision import Answer, Decision
-from builder.manifest.imported import Document, Imported
+from builder.manifest.imported import Document, Imported, Origin
 from builder.manifest.model import Verdict
 from builder.policy.phrases import summary
 
@@ -39,7 +39,7 @@ class BuildFacts:
     """What is known of one build.
 
     `files` are the names of all files in its folder, `changes` its changelog in one line, empty
-    where there is none; `commit` is the project's.
+    where there is none; `commit` is the project's. `origin` is there for what others made.
     """
 
     checks: tuple[Verdict, ...] = ()
@@ -51,6 +51,7 @@ class BuildFacts:
     installed_bytes: int | None = None
     files: tuple[str, ...] = ()
     changes: str = ""
+    origin: Origin | None = None
 
     @classmethod
     def of(cls, manifest: Document, files: Iterable[str], changes: str = "") -> BuildFacts:
@@ -63,6 +64,7 @@ class BuildFacts:
                 installed_bytes=manifest.installed_bytes,
                 files=tuple(sorted(files)),
                 changes=changes,
+                origin=manifest.origin,
             )
         commits = {each.overlay: each.commit for each in manifest.build.commits}
         return cls(

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from builder.manifest.imported import Origin
 from builder.manifest.model import Verdict
 from builder.store.finder import files
 from builder.store.finder.chart import Chart, chart
 from builder.store.finder.facts import BuildFacts, StoreFacts, Why
 from builder.store.finder.links import link
 from builder.store.finder.wording import count
-from builder.store.index import Build, Image, SeriesEntry, folder
+from builder.store.index import NO_BOOT, Build, Image, SeriesEntry, folder
 
 PAGE = "index.html"
 # Pages of series are one folder down.
@@ -72,13 +73,18 @@ class Trial:
 
 @dataclass(frozen=True)
 class BuildView:
-    """A build as both pages show it; `name` and `tags` are full names."""
+    """A build as both pages show it; `name` and `tags` are full names.
+
+    `doubts` say why it should not be trusted, though it was published.
+    """
 
     name: str
     build: Build
     downloads: tuple[Download, ...]
     badges: tuple[Badge, ...]
     tags: tuple[str, ...]
+    doubts: tuple[str, ...]
+    origin: Origin | None
 
 
 @dataclass(frozen=True)
@@ -235,7 +241,14 @@ def _view(entry: SeriesEntry, build: Build, known: BuildFacts, up: str = "") -> 
             *([] if known.boots else [Badge("no boots known", "unknown")]),
         ),
         tags=tuple(f"{entry.name}-{tag.tag}" for tag in build.tags),
+        doubts=_doubts(build, known),
+        origin=known.origin,
     )
+
+
+def _doubts(build: Build, known: BuildFacts) -> tuple[str, ...]:
+    """Why a build is not verified; what others made and vouch for is not booted by us first."""
+    return tuple(text for text in build.unverified if not (known.origin and text == NO_BOOT))
 
 
 def _checks_badge(known: BuildFacts) -> Badge:
