@@ -8,6 +8,7 @@ import pytest
 from builder.manifest.imported import Origin
 from builder.store.finder import pages as finder
 from builder.store.finder.facts import BuildFacts, StoreFacts
+from builder.store.finder.overview import overview
 from builder.store.index import NO_BOOT, StoreIndex, folder
 from tests.unit.finderworld import NOW, build, entry
 from tests.unit.pagecheck import Page
@@ -61,3 +62,18 @@ def test_what_is_a_warning(origin: Origin | None, doubts: tuple[str, ...], warne
         assert ("Not verified." in text) is warned
         assert ('class="card unverified"' in text) is warned
         assert "no boots known" in text
+
+
+def test_releases_that_nobody_knows_come_by_their_numbers() -> None:
+    names = ("rocky-8", "rocky-10", "rocky-9", "opensuse-15.6", "opensuse-16.0")
+    series = tuple(
+        entry(name, [build(name, NOW, ("qcow2",))], name.replace("-", " ")) for name in names
+    )
+    index = StoreIndex(serial=1, date=NOW, valid_until=NOW, series=series)
+    found = [each.series[0].entry.name for each in overview(index, StoreFacts(), NOW).groups]
+    assert [each for each in found if each.startswith("rocky")] == [
+        "rocky-10",
+        "rocky-9",
+        "rocky-8",
+    ]
+    assert found.index("opensuse-16.0") < found.index("opensuse-15.6")

@@ -6,6 +6,7 @@ Releases that are out come first, the newest first, then those that are still ma
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -91,14 +92,19 @@ class _Release:
         name = names.Name(self.distro, self.release)
         return self.distro in DISTROS and names.in_development(name, now.date())
 
-    def place(self, now: datetime) -> tuple[int, str, bool, int, str]:
+    def place(self, now: datetime) -> tuple[int, str, bool, int, tuple[int, ...], str]:
         """What releases sort by."""
         order = list(DISTROS)
         if self.distro not in order:
-            return len(order), self.distro, False, 0, self.release
+            return len(order), self.distro, False, 0, self._numbers(), self.release
         known = list(releases(DISTROS[self.distro]))
         age = -known.index(self.release) if self.release in known else 0
-        return order.index(self.distro), "", self.in_development(now), age, self.release
+        place = order.index(self.distro), "", self.in_development(now), age
+        return *place, self._numbers(), self.release
+
+    def _numbers(self) -> tuple[int, ...]:
+        """The release's numbers, so that the greatest comes first: 10 before 9."""
+        return tuple(-int(number) for number in re.findall(r"[0-9]+", self.release))
 
 
 def overview(index: StoreIndex, facts: StoreFacts, now: datetime) -> Overview:
