@@ -108,7 +108,8 @@ def lines(found: Sequence[Checked], *, store: bool) -> list[str]:
             each.had.origin.version or each.had.build.serial if each.had else "-",
             f"{each.had.build.published:%Y-%m-%d}" if each.had else "-",
             WORDS.get(each.state, each.state) if store or each.state != "new" else "",
-            each.reason,
+            # Its state says it.
+            each.reason if each.state != "current" else "",
         )
         for each in found
     ]
