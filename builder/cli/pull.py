@@ -16,6 +16,7 @@ from builder.facility.loose import Fetched
 from builder.facility.pulling import FORMATS, Pulled
 from builder.facility.refs import Ref
 from builder.facility.remotes.store import bases
+from builder.store.index import NO_BOOT
 
 DESCRIPTION = """\
 Bring an image into the facility's own store, and from there to the targets of its series. NAME is
@@ -171,7 +172,8 @@ def _print(arguments: argparse.Namespace, answer: dict[str, Any], where: str) ->
         megabytes = f"{answer['transferred'] / 10**6:.1f} MB transferred"
         print(f"{build} is in {where}: from {answer['remote']}, {answer['how']}, {megabytes}")
     for doubt in answer["unverified"]:
-        print(f"    not verified: {doubt}")
+        # Of an image that others made this says nothing against its digest and signature.
+        print(f"    {'note' if doubt == NO_BOOT else 'not verified'}: {doubt}")
     for put in answer.get("targets", ()):
         said = f"failed: {put.error}" if put.error else f"{put.answer}, {put.reference}"
         print(f"    {put.target}: {said}")
