@@ -59,6 +59,17 @@ class Candidate:
         )
 
     @property
+    def words(self) -> Mapping[str, str]:
+        """What templates know of it; see `Series.fill`."""
+        return {
+            "file": self.file,
+            "stem": self.file.rpartition(".")[0],
+            "version": self.version,
+            "date": self.date,
+            "respin": self.respin,
+        }
+
+    @property
     def order(self) -> tuple[object, ...]:
         """What versions sort by: numbers count as numbers."""
         told = tuple(versions.key(each) for each in (self.version, self.date, self.respin))

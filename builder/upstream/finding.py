@@ -107,7 +107,7 @@ def _with_digest(found: Candidate, series: Series, asking: Asking) -> Candidate:
     """A version with its digest: the list's, where the YAML file names one, else the index's."""
     template = series.traits.checksums
     if template:
-        words = _words(found)
+        words = found.words
         url = f"{found.url.rpartition('/')[0]}/{series.fill(template, **words)}"
         content, vouched = signing.listed(url, series, asking, **words)
         title = url.rpartition("/")[2]
@@ -141,14 +141,3 @@ def _must_agree(found: Candidate, digest: str, url: str) -> None:
             f"the index and {public(url)} have different digests of {found.file}",
             hint="one of them is older, or wrong; call it again later",
         )
-
-
-def _words(found: Candidate) -> dict[str, str]:
-    """What templates know of one version."""
-    return {
-        "file": found.file,
-        "stem": found.file.rpartition(".")[0],
-        "version": found.version,
-        "date": found.date,
-        "respin": found.respin,
-    }

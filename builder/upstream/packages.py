@@ -63,7 +63,7 @@ def read(series: Series, candidate: Candidate, asking: Asking) -> tuple[Package,
     told = series.traits.packages
     if candidate.packages or told is None:
         return candidate.packages
-    words = _words(candidate)
+    words = candidate.words
     folder = candidate.url.rpartition("/")[0]
     url = f"{folder}/{series.fill(told.file, **words)}"
     digest = _digest(url, folder, series, asking, words)
@@ -146,17 +146,6 @@ _FORMS: Final[Mapping[str, Callable[[str, str, str], Iterator[Package]]]] = {
     "dpkg": _dpkg,
     "debian-json": _debian,
 }
-
-
-def _words(candidate: Candidate) -> dict[str, str]:
-    """What templates know of one version."""
-    return {
-        "file": candidate.file,
-        "stem": candidate.file.rpartition(".")[0],
-        "version": candidate.version,
-        "date": candidate.date,
-        "respin": candidate.respin,
-    }
 
 
 def _no_list(where: str, why: str) -> InfrastructureError:

@@ -22,7 +22,12 @@ from tests.integration.aptarchive import SETTINGS, SMALL, Debian, Workshop, thro
 from tests.integration.harness import ROOT, TINY, Account, Forge, traces, write_classes
 from tests.integration.placeworlds import WORLDS, World
 from tests.integration.planstory import PROJECT, Story, images_yaml
+from tests.integration.remoteworld import Seal
 from tests.integration.servers import Sshd, running_s3, running_sshd
+from tests.integration.signing import KeyHome, key_home
+from tests.integration.upstreams import Upstreams, upstreams
+from tests.upstreamworld import Keys
+from tests.upstreamworld_lab import Lab
 
 
 @pytest.fixture(scope="session")
@@ -199,3 +204,37 @@ def bucket(s3_server: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def world(request: pytest.FixtureRequest) -> World:
     """A new place of each kind."""
     return WORLDS[request.param](request)
+
+
+@pytest.fixture(scope="module")
+def gpg_home() -> Iterator[KeyHome]:
+    """A folder of gpg's, for keys that a module makes."""
+    with key_home() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def seals(gpg_home: KeyHome, tmp_path_factory: pytest.TempPathFactory) -> tuple[Seal, Seal]:
+    """The key of an upstream, and one of somebody else."""
+    folder = tmp_path_factory.mktemp("keys")
+    return Seal.make(gpg_home, folder, "theirs"), Seal.make(gpg_home, folder, "stranger")
+
+
+@pytest.fixture
+def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Upstreams]:
+    """Servers of upstreams, with nothing on them."""
+    with upstreams(tmp_path, monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def keys(gpg_home: KeyHome) -> Keys:
+    """The keys of all upstreams of the world."""
+    return Keys(gpg_home)
+
+
+@pytest.fixture
+def lab(tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Lab]:
+    """The servers of one upstream, as they are in the world of all."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    return lambda source: Lab.make(source, tmp_path / source, keys)

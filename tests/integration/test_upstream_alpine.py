@@ -17,7 +17,6 @@ from builder.upstream import detached, finding, signing
 from builder.upstream.finding import Found
 from tests.integration.apiserver import serve
 from tests.integration.remoteworld import Seal
-from tests.integration.signing import key_home
 from tests.integration.upstreams import Upstreams, recorded, told, upstreams
 
 TOP = "https://dl-cdn.alpinelinux.org/alpine/"
@@ -26,13 +25,6 @@ KEYS = "https://alpinelinux.org/keys/tomalok.asc"
 # As recorded.
 NAME = "nocloud_alpine-3.23.4-x86_64-uefi-cloudinit-r0.qcow2"
 ITS_SHA512 = "849196e26640b33fb1f106d46cebdf34"
-
-
-@pytest.fixture(scope="module")
-def seals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Seal, Seal]]:
-    folder = tmp_path_factory.mktemp("keys")
-    with key_home() as home:
-        yield Seal.make(home, folder, "theirs"), Seal.make(home, folder, "stranger")
 
 
 @pytest.fixture

@@ -16,27 +16,21 @@ from builder.cli import upstreams
 from builder.paths import PROJECT_VARIABLE
 from builder.store.keys import KEY_VARIABLE
 from tests.integration.apiserver import Reply, serve
-from tests.integration.signing import KeyHome, key_home
+from tests.integration.signing import KeyHome
 from tests.integration.upstreamworld import DAY, World, made
 
 PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[KeyHome]:
-    with key_home() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def key(home: KeyHome) -> str:
+def key(gpg_home: KeyHome) -> str:
     """What signs the store."""
-    return home.make("the store")
+    return gpg_home.make("the store")
 
 
 @pytest.fixture
 def world(
-    tmp_path: Path, home: KeyHome, key: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, gpg_home: KeyHome, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
     """The project knows no upstreams but the one here."""
     project = tmp_path / "project"
@@ -45,7 +39,7 @@ def world(
     (project / "images.yaml").write_text("images: []\n")
     monkeypatch.setenv(PROJECT_VARIABLE, str(project))
     monkeypatch.setenv(KEY_VARIABLE, key)
-    with made(tmp_path, home, monkeypatch) as world:
+    with made(tmp_path, gpg_home, monkeypatch) as world:
         monkeypatch.setenv(upstreams.FOLDERS_VARIABLE, str(world.upstreams))
         world.ours.put("10.1")
         world.ours.write(world.upstreams)

@@ -19,7 +19,7 @@ from builder.store.beside import changes
 from builder.store.index import StoreIndex
 from builder.upstream.finding import CHANNEL
 from tests.integration.apiserver import serve
-from tests.integration.signing import KeyHome, key_home
+from tests.integration.signing import KeyHome
 from tests.integration.upstreamworld import World, made
 
 OLD = "bash\t5.2.37-2\nopenssl\t3.5.1-1\nlibssl3t64:amd64\t3.5.1-1\n"
@@ -32,15 +32,9 @@ DSA = """\
 LIST = {"file": "{stem}.packages", "form": "dpkg"}
 
 
-@pytest.fixture(scope="module")
-def home() -> Iterator[KeyHome]:
-    with key_home() as found:
-        yield found
-
-
 @pytest.fixture
-def world(tmp_path: Path, home: KeyHome, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with made(tmp_path, home, monkeypatch) as world:
+def world(tmp_path: Path, gpg_home: KeyHome, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with made(tmp_path, gpg_home, monkeypatch) as world:
         world.ours.distro, world.ours.release = "debian", "13"
         yield world
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from builder import paths
 from builder.errors import InfrastructureError
-from tests.integration.signing import key_home
-from tests.upstreamworld import Keys, World
+from tests.upstreamworld import World
 from tests.upstreamworld_indexes import CONTENT_ID, DEBIAN, UBUNTU
 from tests.upstreamworld_lab import Lab
 from tests.upstreamworld_lists import ALMA, CENTOS, OPENSUSE, ROCKY
@@ -33,18 +30,6 @@ PAGE = "<!DOCTYPE html>\n<html><head><title>Maintenance</title></head><body>Soon
 CHANGED = "was changed after it was signed"
 
 Fault = Callable[[World], object]
-
-
-@pytest.fixture(scope="module")
-def keys() -> Iterator[Keys]:
-    with key_home() as home:
-        yield Keys(home)
-
-
-@pytest.fixture
-def lab(tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Lab]:
-    monkeypatch.setenv(paths.CACHE_VARIABLE, str(tmp_path / "cache"))
-    return lambda source: Lab.make(source, tmp_path / source, keys)
 
 
 def flip(url: str, *, behind: str = "") -> Fault:

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +12,7 @@ import pytest
 from builder.errors import InfrastructureError
 from tests.integration.apiserver import Reply, serve
 from tests.integration.remoteworld import Seal
-from tests.integration.signing import key_home
-from tests.integration.upstreams import RECORDED, Upstreams, recorded, told, upstreams
+from tests.integration.upstreams import RECORDED, Upstreams, recorded, told
 
 INDEX = "https://fedoraproject.org/releases.json"
 LINUX = "https://download.fedoraproject.org/pub/fedora/linux/releases"
@@ -26,19 +23,6 @@ KEY = "36F612DCF27F7D1A48A835E4DBFCF71C6D9F90A6"
 OF_40 = "ac58f3c35b73272d5986fa6d3bc44fd246b45df4c334e99a07b3bbd00684adee"
 OF_44 = "55c60a3b80d3616a08705afd0459e75fe9f03c54aba7a46e4002a41a72fa0d5b"
 CHANGED = "Tue, 28 Apr 2026 12:34:56 GMT"
-
-
-@pytest.fixture(scope="module")
-def seals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Seal, Seal]]:
-    folder = tmp_path_factory.mktemp("keys")
-    with key_home() as home:
-        yield Seal.make(home, folder, "theirs"), Seal.make(home, folder, "stranger")
-
-
-@pytest.fixture
-def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Upstreams]:
-    with upstreams(tmp_path, monkeypatch) as made:
-        yield made
 
 
 def row(number: str, name: str, arch: str = "x86_64", **more: Any) -> dict[str, Any]:

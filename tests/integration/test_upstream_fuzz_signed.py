@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from builder.upstream.candidates import Candidate
 from builder.upstream.indexes import checksums as index
 from builder.upstream.kinds import ChecksumsIndex
 from builder.upstream.series import Series
-from tests.integration.signing import KeyHome, key_home
+from tests.integration.signing import KeyHome
 
 EXAMPLES = 40
 LIST = "https://images.invalid/10/CHECKSUM"
@@ -43,15 +42,15 @@ FORGED = f"{'f' * 64}  alma-20261111.qcow2\n"
 class Signed:
     """A source whose list is signed, clearsigned or beside it."""
 
-    def __init__(self, folder: Path, home: KeyHome, *, clear: bool) -> None:
+    def __init__(self, folder: Path, gpg_home: KeyHome, *, clear: bool) -> None:
         form = "--clearsign" if clear else "--detach-sign"
-        key = home.make(f"{form[2:]}@example.org")
+        key = gpg_home.make(f"{form[2:]}@example.org")
         folder.mkdir()
         text = folder / "text"
         text.write_text(TEXT)
-        made = home.gpg("--armor", "--output", "-", "--local-user", key, form, text)
+        made = gpg_home.gpg("--armor", "--output", "-", "--local-user", key, form, text)
         self.answers = {LIST: made} if clear else {LIST: TEXT.encode(), f"{LIST}.asc": made}
-        (folder / "keys.gpg").write_bytes(home.export(key))
+        (folder / "keys.gpg").write_bytes(gpg_home.export(key))
         path = folder / "alma.yaml"
         path.write_text(SOURCE.format(list=LIST, key=key, file="{list}" if clear else "{list}.asc"))
         (self.series,) = catalogue.read_file(path).series(Asking())
@@ -80,16 +79,10 @@ class Answers(Asking):
         return Document(url, given[url])
 
 
-@pytest.fixture(scope="module")
-def home() -> Iterator[KeyHome]:
-    with key_home() as found:
-        yield found
-
-
 @pytest.fixture(scope="module", params=[True, False], ids=["clearsigned", "beside"])
-def signed(request: pytest.FixtureRequest, home: KeyHome, tmp_path_factory: Any) -> Signed:
+def signed(request: pytest.FixtureRequest, gpg_home: KeyHome, tmp_path_factory: Any) -> Signed:
     folder = tmp_path_factory.mktemp("signed") / "sources"
-    return Signed(folder, home, clear=request.param)
+    return Signed(folder, gpg_home, clear=request.param)
 
 
 def must_be_signed(found: list[Candidate]) -> None:

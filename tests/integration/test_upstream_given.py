@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -21,16 +20,10 @@ from builder.manifest import document
 from builder.manifest.imported import Imported
 from builder.upstream.finding import Found
 from tests.integration.remoteworld import disk
-from tests.integration.upstreams import Upstreams, told, upstreams
+from tests.integration.upstreams import Upstreams, told
 
 SLES_15 = "SLES15-SP7-Minimal-VM.x86_64-Cloud-{}.qcow2"
 SLES_16 = "SLES-16.0-Minimal-VM.x86_64-Cloud-{}.qcow2"
-
-
-@pytest.fixture
-def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Upstreams]:
-    with upstreams(tmp_path, monkeypatch) as made:
-        yield made
 
 
 def image(name: str, content: bytes = b"", **more: Any) -> dict[str, Any]:

@@ -15,20 +15,14 @@ from builder.store.tending import pin
 from builder.upstream.asking import Asking
 from tests.integration.apiserver import Reply
 from tests.integration.remoteworld import disk, sha256
-from tests.integration.signing import KeyHome, key_home
+from tests.integration.signing import KeyHome
 from tests.integration.upstreamworld import DAY, NOW, World, made
 from tests.unit.stores import build, put
 
 
-@pytest.fixture(scope="module")
-def home() -> Iterator[KeyHome]:
-    with key_home() as found:
-        yield found
-
-
 @pytest.fixture
-def world(tmp_path: Path, home: KeyHome, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with made(tmp_path, home, monkeypatch) as world:
+def world(tmp_path: Path, gpg_home: KeyHome, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with made(tmp_path, gpg_home, monkeypatch) as world:
         yield world
 
 

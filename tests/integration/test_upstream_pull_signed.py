@@ -10,19 +10,13 @@ import pytest
 
 from builder.store.keys import Signer
 from tests.integration.apiserver import Reply, serve
-from tests.integration.signing import KeyHome, key_home
+from tests.integration.signing import KeyHome
 from tests.integration.upstreamworld import DAY, World, made
 
 
-@pytest.fixture(scope="module")
-def home() -> Iterator[KeyHome]:
-    with key_home() as found:
-        yield found
-
-
 @pytest.fixture
-def world(tmp_path: Path, home: KeyHome, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with made(tmp_path, home, monkeypatch) as world:
+def world(tmp_path: Path, gpg_home: KeyHome, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with made(tmp_path, gpg_home, monkeypatch) as world:
         world.ours.put("10.1")
         yield world
 
@@ -43,21 +37,23 @@ def test_an_unsigned_image_says_so(world: World) -> None:
     assert (origin.signed_by, "not signed" in origin.vouched) == ("", True)
 
 
-def test_a_key_that_is_not_pinned(world: World, home: KeyHome) -> None:
+def test_a_key_that_is_not_pinned(world: World, gpg_home: KeyHome) -> None:
     """It is in the keyring, and still nobody asked for it."""
     pinned = world.ours.sign()
-    other = Signer(home.make("somebody else"))
-    world.ours.keyring.write_bytes(home.export(pinned.fingerprint) + home.export(other.fingerprint))
+    other = Signer(gpg_home.make("somebody else"))
+    world.ours.keyring.write_bytes(
+        gpg_home.export(pinned.fingerprint) + gpg_home.export(other.fingerprint)
+    )
     world.ours.write(world.upstreams)
     world.ours.signer = other
     world.ours.publish()
     refused(world, f"signed with the key {other.fingerprint}, which is not one of those")
 
 
-def test_a_key_that_is_not_in_the_keyring(world: World, home: KeyHome) -> None:
+def test_a_key_that_is_not_in_the_keyring(world: World, gpg_home: KeyHome) -> None:
     world.ours.sign()
     world.ours.write(world.upstreams)
-    world.ours.signer = Signer(home.make("a stranger"))
+    world.ours.signer = Signer(gpg_home.make("a stranger"))
     world.ours.publish()
     refused(world, "signed with a key that is not in the keyring")
 
@@ -75,29 +71,29 @@ def test_an_expired_key_unless_it_is_named(world: World, expired: Signer) -> Non
 
 
 @pytest.fixture
-def expired(home: KeyHome) -> Signer:
+def expired(gpg_home: KeyHome) -> Signer:
     """A key that signed while it was good, and has expired since."""
-    home.gpg(
+    gpg_home.gpg(
         "--passphrase", "", "--faked-system-time", "20200101T000000", "--quick-gen-key",
         "of yesterday", "ed25519", "sign", "1y",
     )  # fmt: skip
-    listed = home.gpg("--with-colons", "--list-keys", "=of yesterday").decode().splitlines()
+    listed = gpg_home.gpg("--with-colons", "--list-keys", "=of yesterday").decode().splitlines()
     key = next(line.split(":")[9] for line in listed if line.startswith("fpr:"))
-    return _OfThen(key, home)
+    return _OfThen(key, gpg_home)
 
 
 class _OfThen(Signer):
     """Signs as if it were the year in which the key was good."""
 
-    def __init__(self, key: str, home: KeyHome) -> None:
+    def __init__(self, key: str, gpg_home: KeyHome) -> None:
         super().__init__(key)
-        object.__setattr__(self, "_home", home)
+        object.__setattr__(self, "_home", gpg_home)
 
     def detached(self, content: bytes, *, armor: bool = True) -> bytes:  # noqa: ARG002
-        home: KeyHome = self._home  # type: ignore[attr-defined]
-        given = home.folder / "content"
+        gpg_home: KeyHome = self._home  # type: ignore[attr-defined]
+        given = gpg_home.folder / "content"
         given.write_bytes(content)
-        return home.gpg(
+        return gpg_home.gpg(
             "--faked-system-time", "20200601T000000", "--local-user", self.fingerprint,
             "--armor", "--output", "-", "--detach-sign", given,
         )  # fmt: skip
@@ -172,13 +168,13 @@ def test_a_signature_over_another_image(world: World) -> None:
 
 
 def test_a_signature_over_the_image_by_a_key_that_is_not_pinned(
-    world: World, home: KeyHome
+    world: World, gpg_home: KeyHome
 ) -> None:
-    other = Signer(home.make("another one"))
+    other = Signer(gpg_home.make("another one"))
     name = world.ours.file("10.1")
     over_the_image(world, other.detached(world.ours.content[name], armor=False))
     keyring = world.upstreams / world.ours.keyring.name
-    keyring.write_bytes(keyring.read_bytes() + home.export(other.fingerprint))
+    keyring.write_bytes(keyring.read_bytes() + gpg_home.export(other.fingerprint))
     refused(world, f"signed with the key {other.fingerprint}, which is not one of those")
     assert not list((world.folder / "cache/incoming").rglob("*.qcow2"))
 

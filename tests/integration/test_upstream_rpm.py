@@ -7,34 +7,18 @@ Their signatures were not recorded: a test's key stands in for those of their ma
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from builder.errors import InfrastructureError
 from tests.integration.apiserver import Asked, Reply
 from tests.integration.remoteworld import Seal
-from tests.integration.signing import key_home
-from tests.integration.upstreams import Upstreams, is_signed_by, lines, recorded, told, upstreams
+from tests.integration.upstreams import Upstreams, is_signed_by, lines, recorded, told
 
 ARCHES = {"": "x86_64", "-arm64": "aarch64"}
 ALMA = "https://repo.almalinux.org/almalinux"
 CENTOS = "https://cloud.centos.org/centos"
 OPENSUSE = "https://download.opensuse.org"
-
-
-@pytest.fixture(scope="module")
-def seals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Seal, Seal]]:
-    folder = tmp_path_factory.mktemp("keys")
-    with key_home() as home:
-        yield Seal.make(home, folder, "theirs"), Seal.make(home, folder, "stranger")
-
-
-@pytest.fixture
-def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Upstreams]:
-    with upstreams(tmp_path, monkeypatch) as made:
-        yield made
 
 
 @pytest.mark.parametrize(("arch", "theirs"), ARCHES.items())

@@ -8,8 +8,6 @@ for that of its makers.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,25 +16,11 @@ from builder.errors import InfrastructureError
 from builder.upstream import finding
 from tests.integration.apiserver import Reply
 from tests.integration.remoteworld import Seal
-from tests.integration.signing import key_home
-from tests.integration.upstreams import Upstreams, is_signed_by, lines, recorded, told, upstreams
+from tests.integration.upstreams import Upstreams, is_signed_by, lines, recorded, told
 
 ARCHES = {"": "x86_64", "-arm64": "aarch64"}
 ALMA = "https://repo.almalinux.org/almalinux"
 ROCKY = "https://dl.rockylinux.org/pub/rocky"
-
-
-@pytest.fixture(scope="module")
-def seals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Seal, Seal]]:
-    folder = tmp_path_factory.mktemp("keys")
-    with key_home() as home:
-        yield Seal.make(home, folder, "theirs"), Seal.make(home, folder, "stranger")
-
-
-@pytest.fixture
-def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Upstreams]:
-    with upstreams(tmp_path, monkeypatch) as made:
-        yield made
 
 
 def rocky(servers: Upstreams, seal: Seal, folder: str, arch: str, *versions: str) -> None:

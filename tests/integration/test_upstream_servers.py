@@ -5,18 +5,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import requests
 import yaml
 
-from builder import names, paths
+from builder import names
 from builder.downloads.client import AGENT
 from builder.errors import InfrastructureError
 from tests.integration.apiserver import Answer, Api, Reply, running, serve
-from tests.integration.signing import key_home
-from tests.upstreamworld import Keys
 from tests.upstreamworld_lab import Lab
 from tests.upstreamworld_lists import ALMA, CENTOS, ROCKY
 from tests.upstreamworld_sources import ROOT, WRITERS, new_version
@@ -26,18 +23,6 @@ ALMA_FOLDER = f"{ALMA}/10/cloud/x86_64/images"
 CENTOS_FOLDER = f"{CENTOS}/10-stream/x86_64/images"
 CENTOS_PATH = f"{CENTOS_FOLDER.removeprefix('https:/')}/CHECKSUM"
 ALMA_PATH = f"{ALMA_FOLDER.removeprefix('https:/')}/CHECKSUM"
-
-
-@pytest.fixture(scope="module")
-def keys() -> Iterator[Keys]:
-    with key_home() as home:
-        yield Keys(home)
-
-
-@pytest.fixture
-def lab(tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Lab]:
-    monkeypatch.setenv(paths.CACHE_VARIABLE, str(tmp_path / "cache"))
-    return lambda source: Lab.make(source, tmp_path / source, keys)
 
 
 @pytest.fixture
