@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from builder import distros, documents, names
 from builder.documents import DocumentError
-from builder.errors import ForgeError, InfrastructureError, UsageError
+from builder.errors import InfrastructureError, UsageError
 from builder.imports import versions
 from builder.upstream.asking import Asking
 from builder.upstream.indexes import open as indexes
@@ -77,18 +77,6 @@ def read_file(path: Path) -> Source:
     for release in upstream.releases or (ReleaseEntry(release="0"),):
         _traits(source, release)
     return source
-
-
-def series(sources: Iterable[Source], asking: Asking) -> tuple[list[Series], list[ForgeError]]:
-    """The images of some sources, and why those of others are not known."""
-    found: list[Series] = []
-    wrong: list[ForgeError] = []
-    for source in sources:
-        try:
-            found += source.series(asking)
-        except ForgeError as error:
-            wrong.append(error)
-    return found, wrong
 
 
 def _traits(source: Source, release: ReleaseEntry) -> Traits:

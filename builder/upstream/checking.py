@@ -15,7 +15,7 @@ from builder.imports import versions
 from builder.imports.vouching import signer_of
 from builder.progress import Progress
 from builder.side_by_side import side_by_side
-from builder.upstream import finding
+from builder.upstream import finding, sense
 from builder.upstream.asking import Asking
 from builder.upstream.choosing import Chosen
 from builder.upstream.finding import Found
@@ -97,7 +97,8 @@ def checked(
     try:
         had = shelf.had(series.name) if shelf else None
         known = replace(known, had=had)
-        found = finding.newest(series, asking)
+        with sense.made(series.name):
+            found = finding.newest(series, asking)
         known = replace(known, found=found)
         _must_be_signed(series, found, had)
         serial = _serial(found, now)

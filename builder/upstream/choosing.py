@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 
 from builder import names
 from builder.errors import ForgeError, UsageError
+from builder.upstream import sense
 from builder.upstream.asking import Asking
 from builder.upstream.catalogue import Catalogue, Source
 from builder.upstream.series import Series
@@ -45,7 +46,8 @@ def choose(catalogue: Catalogue, words: Sequence[str], asking: Asking) -> Chosen
         if wanted and not about:
             continue
         try:
-            series = source.series(asking)
+            with sense.made(source.name):
+                series = source.series(asking)
         except ForgeError as error:
             failures.append((source.name, error))
             met.update(about)

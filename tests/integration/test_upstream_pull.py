@@ -12,7 +12,10 @@ import pytest
 from builder.errors import UsageError
 from builder.store.index import TagEntry
 from builder.store.tending import pin
+from builder.upstream import finding
 from builder.upstream.asking import Asking
+from builder.upstream.finding import Found
+from builder.upstream.series import Series
 from tests.integration.apiserver import Reply
 from tests.integration.remoteworld import disk, sha256
 from tests.integration.signing import KeyHome
@@ -160,6 +163,25 @@ def test_one_that_fails_stops_neither_others_nor_the_cleanup(world: World) -> No
     assert done.failed
     assert done.transferred == len(content)
     assert [(step.series, step.build.serial) for step in done.removed] == [("alma-9", "20261101")]
+
+
+def test_what_nobody_foresaw_stops_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = world.another("other")
+    for distribution in (world.ours, other):
+        distribution.put("10.1", "20261101")
+        distribution.write(world.upstreams)
+    newest = finding.newest
+
+    def odd(series: Series, asking: Asking) -> Found:
+        if series.name == "alma-9":
+            raise KeyError("checksum")
+        return newest(series, asking)
+
+    monkeypatch.setattr(finding, "newest", odd)
+    outcomes = {each.checked.name: each for each in world.pull().outcomes}
+    assert outcomes["alma-10"].answer == "pulled"
+    assert (outcomes["alma-9"].answer, outcomes["alma-9"].code) == ("failed", 4)
+    assert "what is said of alma-9 makes no sense to us (KeyError: " in outcomes["alma-9"].reason
 
 
 def test_a_mirror_is_asked_where_the_server_fails(world: World) -> None:
