@@ -163,10 +163,11 @@ def _pick(
             return one
     tokens = [c.token for c in classes]
     known = f"there are {', '.join(tokens)}" if tokens else "there are none yet"
+    theirs = "; what its makers publish: fai-forge upstream list" if kind == "distro" else ""
     raise UsageError(
         f"{name}: no class stands for the {kind} {token}{did_you_mean(token, tokens)}",
         hint=f"{known}; a new one is a folder in {FOLDER}/ with a {FILE}, and others come with"
-        " --overlay DIR",
+        f" --overlay DIR{theirs}",
     )
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -13,6 +14,8 @@ from builder.upstream import sense
 from builder.upstream.asking import Asking
 from builder.upstream.catalogue import Catalogue, Source
 from builder.upstream.series import Series
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,13 @@ def choose(catalogue: Catalogue, words: Sequence[str], asking: Asking) -> Chosen
             met.update(names_it)
             if names_it or not wanted:
                 # Two sources of one image would publish over each other: the site's own counts.
+                if each.name in found:
+                    log.warning(
+                        "%s stands in %s and in %s: the latter counts",
+                        each.name,
+                        found[each.name].path,
+                        each.path,
+                    )
                 found[each.name] = each
     for word in wanted:
         if word not in met:

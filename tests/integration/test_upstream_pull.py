@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -182,6 +183,16 @@ def test_what_nobody_foresaw_stops_no_other(world: World, monkeypatch: pytest.Mo
     assert outcomes["alma-10"].answer == "pulled"
     assert (outcomes["alma-9"].answer, outcomes["alma-9"].code) == ("failed", 4)
     assert "what is said of alma-9 makes no sense to us (KeyError: " in outcomes["alma-9"].reason
+
+
+def test_two_files_for_one_image_are_told(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.ours.put("10.1")
+    world.ours.write(world.upstreams)
+    (file,) = world.upstreams.glob("*.yaml")
+    shutil.copy(file, world.upstreams / "zz-site.yaml")
+    (outcome,) = world.pull().outcomes
+    assert outcome.checked.source == "zz-site"
+    assert "zz-site.yaml: the latter counts" in caplog.text
 
 
 def test_a_mirror_is_asked_where_the_server_fails(world: World) -> None:
