@@ -10,55 +10,36 @@ queries of URLs, which may hold a signature.
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
-from urllib3.exceptions import MaxRetryError, ResponseError
-from urllib3.util.retry import Retry
 
 from builder import __version__, web
-from builder.downloads import local
+from builder.downloads.session import WAITING, Login, origin, session
 from builder.errors import InfrastructureError
-
-log = logging.getLogger(__name__)
-# It logs whole URLs, and after a redirect those hold a signature that lets anybody in.
-logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 # Servers refuse clients without a name, and ask those with one to change their ways.
 AGENT: Final = f"fai-forge/{__version__}"
 # "identity": a packed answer has another size, its offsets are others, and it may unfold for ever.
 PLAIN: Final = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
-TRIES: Final = 4
-# Seconds: the longest pause that a server may ask for before we give up.
-PATIENCE: Final = 60
-# What may pass by itself.
-PASSING: Final = (429, 500, 502, 503, 504)
 ABSENT: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 # What a request raises: a redirect to an address that is none is a ValueError of many kinds.
 FAILURES: Final = (requests.RequestException, urllib3.exceptions.HTTPError, ValueError)
-# What carries a secret; requests itself takes only the first one off.
-SECRET: Final = ("Authorization", "PRIVATE-TOKEN", "JOB-TOKEN", "Deploy-Token", "Cookie")
 # How GitHub and GitLab say how many requests are left, and when there are more (in epoch seconds).
 LIMITS: Final = (
     ("X-RateLimit-Remaining", "X-RateLimit-Reset"),
     ("RateLimit-Remaining", "RateLimit-Reset"),
 )
-
-# The headers that log in; asked when they are needed.
-Login = Callable[[], Mapping[str, str]]
 
 
 class Absent(InfrastructureError):
@@ -80,7 +61,7 @@ def public(url: str) -> str:
 def is_at(url: str, other: str) -> bool:
     """Whether a URL is at the server of another one; not for what is no URL."""
     try:
-        return _origin(url) == _origin(other)
+        return origin(url) == origin(other)
     except ValueError:
         return False
 
@@ -146,21 +127,8 @@ class Client:
             yield answer
 
     @cached_property
-    def _session(self) -> _Session:
-        made = _Session()
-        made.adapters.clear()
-        if local.is_local(self.base):
-            made.mount(f"{local.SCHEME}://", local.Local())
-            made.trust_env = False
-            return made
-        made.mount("https://", HTTPAdapter(max_retries=_patience()))
-        if urlsplit(self.base).scheme == "http":
-            made.mount("http://", _Loopback(max_retries=_patience()))
-            # No proxy reaches this machine's own addresses.
-            made.trust_env = False
-        if self.login is not None:
-            made.auth = _Auth(self.base, self.login)
-        return made
+    def _session(self) -> requests.Session:
+        return session(self.base, self.login)
 
     def _refused(self, url: str, answer: requests.Response) -> InfrastructureError:
         """What a status that is no success means."""
@@ -197,105 +165,9 @@ class Client:
         )
 
 
-class _Session(requests.Session):
-    """Takes all that is secret off a request that is redirected to another server."""
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Where an answer redirects to; nothing else of such an answer is read.
-
-        requests would read all that comes with it, however much that is.
-        """
-        target = super().get_redirect_target(resp)
-        if target is not None:
-            resp.close()
-        return target
-
-    def rebuild_auth(
-        self, prepared_request: requests.PreparedRequest, response: requests.Response
-    ) -> None:
-        before, now = response.request.url or "", prepared_request.url or ""
-        if _origin(before) != _origin(now):
-            for name in SECRET:
-                prepared_request.headers.pop(name, None)
-
-
-@dataclass(frozen=True)
-class _Auth(AuthBase):
-    """Logs in at one server; with it, requests does not look into ~/.netrc."""
-
-    base: str
-    login: Login
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if _origin(request.url or "") == _origin(self.base):
-            request.headers.update(self.login())
-        return request
-
-
-class _Loopback(HTTPAdapter):
-    """http, for servers of this machine."""
-
-    def send(
-        self, request: requests.PreparedRequest, *words: Any, **more: Any
-    ) -> requests.Response:
-        if not web.is_loopback(urlsplit(request.url or "").hostname or ""):
-            raise requests.exceptions.InvalidSchema
-        return super().send(request, *words, **more)
-
-
-class _Patience(Retry):
-    """Waits as long as a server asks, unless that is longer than a caller has patience."""
-
-    # GitHub says 403 where others say 429.
-    RETRY_AFTER_STATUS_CODES = frozenset({403, 413, 429, 503})
-
-    def parse_retry_after(self, retry_after: str) -> float:
-        """Seconds; none for what cannot be read."""
-        try:
-            return float(super().parse_retry_after(retry_after))
-        except (urllib3.exceptions.HTTPError, ValueError, OverflowError):
-            return 0.0
-
-    def increment(
-        self,
-        method: str | None = None,
-        url: str | None = None,
-        response: Any = None,
-        error: Exception | None = None,
-        _pool: Any = None,
-        _stacktrace: Any = None,
-    ) -> Retry:
-        if response is not None:
-            wait = self.get_retry_after(response) or 0
-            if wait > PATIENCE:
-                raise MaxRetryError(_pool, url or "", ResponseError())
-        made = super().increment(method, url, response, error, _pool, _stacktrace)
-        if response is not None:
-            log.debug("the server answers %s; asked again", response.status)
-            # urllib3 would read all of it, however much that is.
-            response.close()
-        return made
-
-
-def _patience() -> _Patience:
-    return _Patience(
-        total=TRIES,
-        status_forcelist=PASSING,
-        allowed_methods=("GET", "HEAD"),
-        backoff_factor=0.5,
-        raise_on_status=False,
-    )
-
-
-def _origin(url: str) -> tuple[str, str, int | None]:
-    parts = urlsplit(url)
-    default = {"https": 443, "http": 80}.get(parts.scheme)
-    return parts.scheme, parts.hostname or "", parts.port or default
-
-
 def _asked_to_wait(answer: requests.Response) -> str:
     """For how long, or until when, a server wants no more requests; empty if it says nothing."""
-    if answer.status_code not in _Patience.RETRY_AFTER_STATUS_CODES:
+    if answer.status_code not in WAITING:
         return ""
     after = answer.headers.get("Retry-After", "")
     if after.isascii() and after.isdecimal():

@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 from builder import paths, web
 from builder.downloads import local
-from builder.downloads.client import Absent, Client, Login
+from builder.downloads.client import Absent, Client
 from builder.downloads.documents import Document, Documents
+from builder.downloads.session import Login
 from builder.errors import InfrastructureError
 from builder.upstream.model import Upstream
 from builder.upstream.once import Known, Once

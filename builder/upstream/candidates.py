@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from builder.checksums import Checksum
-from builder.downloads.client import Login
+from builder.downloads.session import Login
 from builder.imports import versions
 from builder.manifest.model import Package
 from builder.upstream.series import Series

@@ -16,8 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 from builder.checksums import Checksum
-from builder.downloads import client as clients
-from builder.downloads import files, partial, pieces
+from builder.downloads import files, partial, pieces, session
 from builder.downloads.client import Absent, Client
 from builder.downloads.documents import Documents
 from builder.downloads.pieces import WrongContent
@@ -289,7 +288,7 @@ def test_a_login_goes_to_no_other_host(
     server: Api, other: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    for header in clients.SECRET:
+    for header in session.SECRET:
         server.token, secret = (header, SECRET), {header: SECRET}
         other.routes["/stored"] = serve(CONTENT)
         server.routes["/image"] = Reply(
@@ -301,7 +300,7 @@ def test_a_login_goes_to_no_other_host(
         # Not even if it is asked directly, as a document may say.
         with asking.get(f"{other.url}/stored") as answer:
             assert answer.content == CONTENT
-    assert len(other.log) == 2 * len(clients.SECRET)
+    assert len(other.log) == 2 * len(session.SECRET)
     assert SECRET not in "".join(str(asked.headers) for asked in other.log)
     assert SECRET not in caplog.text
     assert "s3cr3t" not in caplog.text

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from builder.downloads import client
+from builder.downloads import session
 from builder.errors import InfrastructureError
 from builder.progress import NoProgress
 from builder.upstream import bringing, pulling
@@ -127,9 +127,9 @@ def test_too_many_requests(world: World) -> None:
 
 
 def test_a_server_that_wants_to_be_left_alone(world: World) -> None:
-    slow = Reply(status=429, headers={"Retry-After": str(client.PATIENCE + 1)})
+    slow = Reply(status=429, headers={"Retry-After": str(session.PATIENCE + 1)})
     world.server.routes["/ours/SHA256SUMS"] = slow
-    refused(world, f"asks to wait {client.PATIENCE + 1} s")
+    refused(world, f"asks to wait {session.PATIENCE + 1} s")
     assert len(world.asked()) == 1
 
 

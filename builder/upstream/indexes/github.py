@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from builder import checksums
-from builder.downloads.client import Login, is_at, public
+from builder.downloads.client import is_at, public
+from builder.downloads.session import Login
 from builder.errors import InfrastructureError
 from builder.facility import secret
 from builder.facility.remotes.access import bearer

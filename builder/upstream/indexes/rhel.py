@@ -20,9 +20,10 @@ from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationErr
 
 from builder.checksums import Checksum
 from builder.downloads import records
-from builder.downloads.client import Client, Login, is_at, public
+from builder.downloads.client import Client, is_at, public
 from builder.downloads.documents import PAGES, content
 from builder.downloads.records import Moment, Rows
+from builder.downloads.session import Login
 from builder.errors import InfrastructureError
 from builder.facility import secret
 from builder.facility.remotes.access import bearer
