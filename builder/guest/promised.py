@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.classes import Catalogue
+from builder.classes import Catalogue, reviewed_errors
 from builder.classes.known_issues import KnownIssue, of_folder
 from builder.errors import UsageError
 from builder.guest.verdict import BASE_TESTS
@@ -15,13 +15,18 @@ from builder.manifest.model import Manifest
 
 @dataclass(frozen=True)
 class Tests:
-    """The files of tests beyond the base tests, and the known issues of all of them."""
+    """The files of tests beyond the base tests, and the known issues of all of them.
+
+    `reviewed` are the classes' lists of errors that may be in the journal, also of those without
+    tests of their own.
+    """
 
     # pytest must not take this class for a test.
     __test__ = False
 
     files: tuple[Path, ...]
     issues: tuple[KnownIssue, ...]
+    reviewed: tuple[Path, ...] = ()
 
 
 def base() -> Tests:
@@ -47,6 +52,7 @@ def of_build(manifest: Manifest, catalogue: Catalogue) -> Tests:
     return Tests(
         tuple(file for folder in tests for file in sorted(folder.glob("test_*.py"))),
         (*base().issues, *(row for folder in tests for row in of_folder(folder))),
+        tuple(path for folder in tests if (path := folder / reviewed_errors.FILE).is_file()),
     )
 
 

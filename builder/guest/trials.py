@@ -182,6 +182,7 @@ def _boot(
             login=trial.login,
             timeout_factor=order.timeout_factor,
             tests=order.tests.files,
+            reviewed=order.tests.reviewed,
             debs=order.debs,
             keep=order.keep,
             twin=twin,

@@ -108,6 +108,7 @@ def verdict(
     login: str = CLOUD_INIT,
     timeout_factor: float = 1.0,
     tests: Sequence[Path] = (),
+    reviewed: Sequence[Path] = (),
     debs: Sequence[Path] = (),
     keep: bool = False,
     twin: bool = True,
@@ -115,10 +116,11 @@ def verdict(
 ) -> BootReport:
     """Boot `image` and run the base tests and `tests` (files or folders of classes) in the guest.
 
-    `debs` come as security updates before the reboot, which shows that an upgraded kernel still
-    boots. With `twin`, a second guest shows that it calls itself by other names and keys.
-    `report_dir` gets what `builder.guest.reports.leftovers` lists; `keep` keeps the guest's own
-    folder if a test fails; `on_event` is told how far the boot is, in the thread of the caller.
+    `reviewed` are lists of errors that may be in the journal. `debs` come as security updates
+    before the reboot, which shows that an upgraded kernel still boots. With `twin`, a second guest
+    shows that it calls itself by other names and keys. `report_dir` gets what
+    `builder.guest.reports.leftovers` lists; `keep` keeps the guest's own folder if a test fails;
+    `on_event` is told how far the boot is, in the thread of the caller.
     Failing tests are in the report; InfrastructureError, after one more try, where the host fails.
     """
     for module in ("pytest", "testinfra"):
@@ -144,6 +146,7 @@ def verdict(
         *("--timeout-factor", str(timeout_factor), "--report-dir", report_dir),
         *(("--keep",) if keep else ()),
         *(() if twin else ("--no-twin",)),
+        *(word for path in reviewed for word in ("--reviewed-errors", path)),
         *(word for deb in debs for word in ("--deb", deb.resolve())),
         f"--junitxml={report_dir / f'boot-{firmware}.xml'}",
         *(BASE_TESTS, *tests),
