@@ -17,6 +17,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
+from builder.documents import schema_of
 from builder.facility.kinds import Entry, Line
 from builder.models import ARCHES
 from builder.names import is_role
@@ -35,6 +36,7 @@ Firmware = Literal["bios", "uefi", "uefi-secureboot"]
 # SCS-0102, the words of replace_frequency, uuid_validity and os_purpose.
 Frequency = Literal["yearly", "quarterly", "monthly", "weekly", "daily", "critical_bug", "never"]
 Purpose = Literal["generic", "minimal", "k8snode", "gpu", "network", "custom", "oldgeneric"]
+SCHEMA_ID: Final = "urn:fai-forge:v1:upstream"
 ARCH: Final = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -56,16 +58,16 @@ def _arches(found: Mapping[str, str]) -> Mapping[str, str]:
     return found
 
 
-Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(_pattern)]
-Word = Annotated[str, StringConstraints(pattern=r"^[a-z]+$")]
-Arches = Annotated[dict[str, str], AfterValidator(_arches), Field(min_length=1)]
-Role = Annotated[str, AfterValidator(lambda role: _role(role))]
-
-
 def _role(role: str) -> str:
     if not is_role(role):
         raise ValueError("a role has small letters and digits, and is no word of another meaning")
     return role
+
+
+Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(_pattern)]
+Word = Annotated[str, StringConstraints(pattern=r"^[a-z]+$")]
+Role = Annotated[str, AfterValidator(_role)]
+Arches = Annotated[dict[str, str], AfterValidator(_arches), Field(min_length=1)]
 
 
 class Signature(Entry):
@@ -206,8 +208,8 @@ class Upstream(Traits):
 
 
 def schema() -> str:
-    """The JSON Schema of one file."""
-    return json.dumps(Upstream.model_json_schema(), indent=2) + "\n"
+    """The JSON Schema of one file, as it is committed."""
+    return json.dumps(schema_of(Upstream, SCHEMA_ID, "fai-forge upstream"), indent=2) + "\n"
 
 
 if __name__ == "__main__":
