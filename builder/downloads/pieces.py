@@ -7,6 +7,8 @@ import http.client
 import io
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import IO, Any, Final
 
 import requests
@@ -52,6 +54,14 @@ def length(answer: requests.Response) -> int | None:
     """The bytes that an answer's headers promise; None where they tell no proper number."""
     size = answer.headers.get("Content-Length", "")
     return int(size) if size.isascii() and size.isdecimal() and len(size) < 19 else None
+
+
+def modified(answer: requests.Response) -> datetime | None:
+    """When a file changed, as an answer's headers tell; None where they tell no proper time."""
+    try:
+        return parsedate_to_datetime(answer.headers.get("Last-Modified", "")).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 class Body(io.RawIOBase):

@@ -5,15 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from builder import paths, web
-from builder.downloads import local
+from builder.downloads import local, pieces
 from builder.downloads.client import Absent, Client
 from builder.downloads.documents import Document, Documents
 from builder.downloads.session import Login
@@ -123,13 +122,13 @@ class Asking:
             client = self.client(address, login)
             try:
                 with client.get(address, method="HEAD") as answer:
-                    return _time(answer.headers.get("Last-Modified", ""))
+                    return pieces.modified(answer)
             except Absent:
                 raise
             except InfrastructureError:
                 # A signed URL, which some redirect to, may be good for one method only.
                 with client.get(address, FIRST, PART) as answer:
-                    return _time(answer.headers.get("Last-Modified", ""))
+                    return pieces.modified(answer)
 
         addresses = self.addresses(url, upstream)
         return _first(addresses if login is None else addresses[:1], told)
@@ -145,14 +144,6 @@ def _first(addresses: Iterable[str], ask: Callable[[str], T]) -> T:
             first = first or error
     assert first is not None
     raise first
-
-
-def _time(text: str) -> datetime | None:
-    """A time as HTTP writes it."""
-    try:
-        return parsedate_to_datetime(text).astimezone(UTC)
-    except (TypeError, ValueError, OverflowError):
-        return None
 
 
 def _moved(url: str, instead: Mapping[str, str]) -> str | None:

@@ -58,6 +58,10 @@ class Candidate:
             f".{self.respin}" if self.respin else ""
         )
 
+    def beside(self, name: str) -> str:
+        """The URL of another file in the image's folder."""
+        return f"{self.url.rpartition('/')[0]}/{name}"
+
     @property
     def words(self) -> Mapping[str, str]:
         """What templates know of it; see `Series.fill`."""

@@ -24,7 +24,7 @@ def vouch(found: Found, asking: Asking) -> Vouch | None:
     if signature is None or signature.over != "image":
         return None
     name = series.fill(signature.file, file=found.candidate.file, list=found.candidate.file)
-    url = f"{found.candidate.url.rpartition('/')[0]}/{name}"
+    url = found.candidate.beside(name)
     ring = signing.keyring(signature, series, asking)
     document = asking.document(url, series.upstream, signed=True, largest=LARGEST_SIGNATURE)
 

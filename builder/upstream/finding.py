@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from builder import checksums, web
+from builder import web
 from builder.downloads.client import Client, public
 from builder.errors import InfrastructureError, UsageError
 from builder.imports import vouching
@@ -105,17 +105,14 @@ def newest(series: Series, asking: Asking) -> Found:
 
 def _with_digest(found: Candidate, series: Series, asking: Asking) -> Candidate:
     """A version with its digest: the list's, where the YAML file names one, else the index's."""
-    template = series.traits.checksums
-    if template:
-        words = found.words
-        url = f"{found.url.rpartition('/')[0]}/{series.fill(template, **words)}"
-        content, vouched = signing.listed(url, series, asking, **words)
-        title = url.rpartition("/")[2]
-        listed = checksums.parse(content, url, checksums.algorithm_of(title))
-        digest = listed.of(found.file, alone=title.startswith(found.file))
+    url = signing.list_of(found, series)
+    if url:
+        voucher = signing.listed(url, series, asking, **found.words)
+        alone = url.rpartition("/")[2].startswith(found.file)
+        digest = voucher.sums.of(found.file, alone=alone)
         if found.checksum is not None and found.checksum.algorithm == digest.algorithm:
             _must_agree(found, digest.value, url)
-        return replace(found, checksum=digest, vouched=vouched)
+        return replace(found, checksum=digest, vouched=voucher.vouched)
     if found.checksum is None:
         raise InfrastructureError(
             f"nobody publishes a digest of {public(found.url)}",

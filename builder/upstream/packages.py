@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
-from builder import checksums
+from builder.checksums import Checksum
 from builder.downloads.client import public
 from builder.downloads.records import Rows
 from builder.errors import InfrastructureError
@@ -63,10 +63,8 @@ def read(series: Series, candidate: Candidate, asking: Asking) -> tuple[Package,
     told = series.traits.packages
     if candidate.packages or told is None:
         return candidate.packages
-    words = candidate.words
-    folder = candidate.url.rpartition("/")[0]
-    url = f"{folder}/{series.fill(told.file, **words)}"
-    digest = _digest(url, folder, series, asking, words)
+    url = candidate.beside(series.fill(told.file, **candidate.words))
+    digest = _digest(url, candidate, series, asking)
     document = asking.document(
         url, series.upstream, signed=digest is not None, largest=LARGEST_LIST
     )
@@ -103,18 +101,13 @@ def parse(
     return tuple(found[key] for key in sorted(found))
 
 
-def _digest(
-    url: str, folder: str, series: Series, asking: Asking, words: Mapping[str, str]
-) -> checksums.Checksum | None:
+def _digest(url: str, candidate: Candidate, series: Series, asking: Asking) -> Checksum | None:
     """The digest of a package list; None where no list of digests is about it."""
-    template = series.traits.checksums
-    if template is None:
+    place = signing.list_of(candidate, series)
+    if not place:
         return None
-    place = f"{folder}/{series.fill(template, **words)}"
-    content, _ = signing.listed(place, series, asking, **words)
-    title = place.rpartition("/")[2]
-    listed = checksums.parse(content, place, checksums.algorithm_of(title))
-    return listed.find(url.rpartition("/")[2])
+    voucher = signing.listed(place, series, asking, **candidate.words)
+    return voucher.sums.find(url.rpartition("/")[2])
 
 
 def _dpkg(text: str, arch: str, where: str) -> Iterator[Package]:

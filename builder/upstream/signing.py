@@ -8,9 +8,10 @@ from typing import Final
 
 from builder.errors import InfrastructureError, UsageError
 from builder.imports import vouching
-from builder.imports.vouching import LARGEST_LIST, LARGEST_SIGNATURE
+from builder.imports.vouching import Voucher, signer_of
 from builder.store.keys import Keyring, plain_keys, read_keyring
 from builder.upstream.asking import Asking
+from builder.upstream.candidates import Candidate
 from builder.upstream.model import Signature
 from builder.upstream.series import Series
 
@@ -20,28 +21,37 @@ SHARE: Final = Path("/usr/share")
 LARGEST_KEYRING: Final = 1 << 20
 
 
-def listed(url: str, series: Series, asking: Asking, **words: str) -> tuple[bytes, str]:
-    """A list of digests, verified as its YAML file says, and the line that says who vouches for it.
+def list_of(found: Candidate, series: Series) -> str:
+    """The URL of the list of digests that a YAML file names for an image; empty for none."""
+    template = series.traits.checksums
+    return found.beside(series.fill(template, **found.words)) if template else ""
+
+
+def listed(url: str, series: Series, asking: Asking, **words: str) -> Voucher:
+    """A list of digests, verified as its YAML file says, with the line that says who vouches.
 
     Of a clearsigned list only what was signed comes back. InfrastructureError for what is not
     signed as it must be.
     """
-    title = url.rpartition("/")[2]
-    signature, upstream = series.traits.signature, series.upstream
-    is_signed = signature is not None and signature.over == "list"
-    content = asking.document(url, upstream, signed=is_signed, largest=LARGEST_LIST).content
-    if signature is None or not is_signed:
-        return content, vouching.by_tls(title)
-    ring = keyring(signature, series, asking)
-    name = series.fill(signature.file, list=title, **words)
-    if name == title:
-        content, signer = ring.opened_by(content, url)
+    folder, _, title = url.rpartition("/")
+    signature = series.traits.signature
+    if signature is not None and signature.over != "list":
+        signature = None
+
+    def read(name: str, largest: int) -> bytes:
+        is_signed = signature is not None
+        address = f"{folder}/{name}"
+        return asking.document(address, series.upstream, signed=is_signed, largest=largest).content
+
+    if signature is None:
+        found = vouching.vouch(title, "", None, read, folder)
     else:
-        beside = f"{url.rpartition('/')[0]}/{name}"
-        found = asking.document(beside, upstream, signed=True, largest=LARGEST_SIGNATURE)
-        signer = ring.verify(content, found.content, url)
-    pinned(signer, signature, url)
-    return content, vouching.by_signature(title, signer)
+        beside = series.fill(signature.file, list=title, **words)
+        found = vouching.vouch(title, beside, keyring(signature, series, asking), read, folder)
+    assert found is not None, "it has a name"
+    if signature is not None:
+        pinned(signer_of(found.vouched), signature, url)
+    return found
 
 
 def pinned(signer: str, signature: Signature, what: str) -> str:

@@ -114,7 +114,7 @@ def test_a_file_without_an_end(world: World, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_list_without_an_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("builder.upstream.signing.LARGEST_LIST", 1 << 20)
+    monkeypatch.setattr("builder.imports.vouching.LARGEST_LIST", 1 << 20)
     world.server.routes["/ours/SHA256SUMS"] = Reply(endless=True)
     refused(world, "is larger than it may be (1048576 bytes)")
 

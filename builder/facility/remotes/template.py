@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -16,7 +15,7 @@ from builder.checksums import Checksum
 from builder.downloads import records
 from builder.downloads.client import Client, public
 from builder.downloads.documents import Documents
-from builder.downloads.pieces import length
+from builder.downloads.pieces import length, modified
 from builder.errors import InfrastructureError, UsageError
 from builder.facility.kinds import TemplateProduct, TemplateRemote
 from builder.facility.remotes import access
@@ -154,13 +153,7 @@ class TemplateServer:
     def _asked(self, url: str) -> tuple[int | None, datetime | None]:
         """The size of a file in bytes and when it changed, as far as its server tells them."""
         with self.client.get(url, method="HEAD") as answer:
-            size = length(answer)
-            changed = answer.headers.get("Last-Modified", "")
-        try:
-            date = parsedate_to_datetime(changed).astimezone(UTC) if changed else None
-        except (ValueError, OverflowError, TypeError):
-            date = None
-        return size, date
+            return length(answer), modified(answer)
 
 
 def _filled(template: str, version: str, image: TemplateProduct) -> str:

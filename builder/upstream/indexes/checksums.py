@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from builder import checksums
 from builder.downloads import records
 from builder.errors import InfrastructureError
 from builder.upstream import signing
@@ -18,11 +17,12 @@ from builder.upstream.series import Series
 def candidates(index: ChecksumsIndex, series: Series, asking: Asking) -> Iterator[Candidate]:
     """The versions that the list names; all of them have their digests."""
     url = series.fill(index.list)
-    folder, _, title = url.rpartition("/")
-    content, vouched = signing.listed(url, series, asking)
-    found = checksums.parse(content, url, checksums.algorithm_of(title))
-    for name in found.names:
+    folder = url.rpartition("/")[0]
+    voucher = signing.listed(url, series, asking)
+    for name in voucher.sums.names:
         words = told(series, name)
         if words is not None and is_finished(name, asking.beta):
             address = f"{folder}/{records.path(name, InfrastructureError)}"
-            yield Candidate(name, address, *words, checksum=found.of(name), vouched=vouched)
+            yield Candidate(
+                name, address, *words, checksum=voucher.sums.of(name), vouched=voucher.vouched
+            )
